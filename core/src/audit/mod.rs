@@ -1,0 +1,208 @@
+//! The history: events, each linked to the one before it in its stream by an HMAC under the vault's audit key.
+//!
+//! Each secret has a stream, and the vault one for what has no secret: lists, refusals of unknown names, the creation
+//! and the deletion of secrets. No field can carry plaintext: a draft is made of parsed names, codes and digests.
+
+mod chain;
+
+pub use chain::Fault;
+pub(crate) use chain::{ChainCheck, digest_of_unchained};
+
+use crate::crypto::MacKey;
+use crate::encoding::{Encoder, from_hex, hex};
+use crate::error::ErrorCode;
+use crate::ident::{Actor, Slot};
+use crate::record::{Reason, StreamHead};
+use crate::time::Timestamp;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// The stream of what has no secret.
+pub const VAULT_STREAM: &str = "vault";
+
+macro_rules! actions {
+    ($($variant:ident $name:literal $doc:literal;)*) => {
+        /// What was done, or tried.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Action { $(#[doc = $doc] $variant,)* }
+
+        impl Action {
+            /// Every action.
+            pub const ALL: &'static [Action] = &[$(Action::$variant,)*];
+
+            /// The name on the wire and in the store.
+            pub const fn name(self) -> &'static str {
+                match self { $(Action::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+actions! {
+    Init "init" "The vault was initialised.";
+    Adopted "adopted" "An existing store was adopted; the digest is that of its old audit rows.";
+    Set "set" "A secret was created or given a value.";
+    Get "get" "A secret's value was read.";
+    Exists "exists" "Somebody asked whether a secret is there; recorded only when refused.";
+    List "list" "The secrets were listed.";
+    Rotate "rotate" "A secret was given a new value in place of the old one.";
+    Delete "delete" "A secret was deleted; the digest is the last MAC of its stream.";
+    Propose "propose" "A change was proposed.";
+    Confirm "confirm" "A proposal could not be confirmed; one that could is recorded as its change.";
+    Cancel "cancel" "A proposal was cancelled.";
+    Audit "audit" "The history was read.";
+    VerifyAudit "verify_audit" "The history was verified.";
+    Census "census" "The stored values were counted by key and format.";
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done.
+    Success,
+    /// The actor may not.
+    Denied,
+    /// It failed.
+    Error,
+}
+
+impl Outcome {
+    /// The name on the wire and in the store.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Outcome::Success => "success",
+            Outcome::Denied => "denied",
+            Outcome::Error => "error",
+        }
+    }
+}
+
+/// An event as a store keeps it. Rows of an adopted store lack what old programs did not write.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Event {
+    /// The stream: `vault` or a secret's uid; absent in old rows.
+    pub stream: Option<String>,
+    /// The place in the stream, from 1.
+    pub seq: Option<u64>,
+    /// When it happened.
+    pub at: Option<Timestamp>,
+    /// The random id of the operation that wrote it, 32 hex digits.
+    pub operation_id: Option<String>,
+    /// What was done: the name of an [`Action`].
+    pub action: Option<String>,
+    /// The secret's uid, 32 hex digits.
+    pub secret_uid: Option<String>,
+    /// The secret's namespace.
+    pub namespace: Option<String>,
+    /// The secret's name.
+    pub name: Option<String>,
+    /// Who did it.
+    pub actor: Option<String>,
+    /// From where.
+    pub platform: Option<String>,
+    /// `success`, `denied` or `error`.
+    pub outcome: Option<String>,
+    /// Whether the outcome is `success`: what programs read that know no outcomes.
+    pub success: Option<bool>,
+    /// The error code, when it did not succeed.
+    pub code: Option<String>,
+    /// Why a version came to be.
+    pub reason: Option<String>,
+    /// The vault root in force.
+    pub epoch: Option<u64>,
+    /// A SHA-256 digest or a MAC, 64 hex digits; what of, the action says.
+    pub digest: Option<String>,
+    /// The MAC of the event before it in the stream.
+    pub prev_mac: Option<String>,
+    /// HMAC-SHA256 over everything above but `success`, 64 hex digits.
+    pub mac: Option<String>,
+}
+
+impl Event {
+    /// The bytes that the MAC covers: `docs/format.md`, "Events".
+    fn authenticated(&self) -> Vec<u8> {
+        let mut encoder = Encoder::new("strongroom/v1/event");
+        encoder
+            .optional_text(self.stream.as_deref())
+            .optional_integer(self.seq)
+            .optional_integer(self.at.map(|at| at.as_millis().cast_unsigned()))
+            .optional_text(self.operation_id.as_deref())
+            .optional_text(self.action.as_deref())
+            .optional_text(self.secret_uid.as_deref())
+            .optional_text(self.namespace.as_deref())
+            .optional_text(self.name.as_deref())
+            .optional_text(self.actor.as_deref())
+            .optional_text(self.platform.as_deref())
+            .optional_text(self.outcome.as_deref())
+            .optional_text(self.code.as_deref())
+            .optional_text(self.reason.as_deref())
+            .optional_integer(self.epoch)
+            .optional_text(self.digest.as_deref())
+            .optional_text(self.prev_mac.as_deref());
+        encoder.finish()
+    }
+
+    /// Whether it belongs to the chain at all.
+    pub(crate) fn is_chained(&self) -> bool {
+        self.mac.is_some() || self.stream.is_some() || self.seq.is_some()
+    }
+
+    /// Whether its own MAC holds; says nothing of its place in the chain.
+    pub(crate) fn is_authentic(&self, key: &MacKey) -> bool {
+        let mac = self.mac.as_deref().and_then(from_hex);
+        let success = self.outcome.as_deref().map(|outcome| outcome == Outcome::Success.name());
+        success == self.success && mac.is_some_and(|mac| key.verify(&self.authenticated(), &mac))
+    }
+}
+
+/// What an event will say, before it has a place in a stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft<'a> {
+    pub(crate) action: Action,
+    pub(crate) actor: Option<&'a Actor>,
+    pub(crate) slot: Option<&'a Slot>,
+    pub(crate) uid: Option<[u8; 16]>,
+    pub(crate) outcome: Outcome,
+    pub(crate) code: Option<ErrorCode>,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) digest: Option<[u8; 32]>,
+}
+
+/// Puts a draft at the end of a stream; gives the event and moves the head.
+pub(crate) fn link(
+    draft: &Draft<'_>,
+    head: &mut StreamHead,
+    key: &MacKey,
+    (operation_id, epoch, at): (&[u8; 16], u64, Timestamp),
+) -> Event {
+    let seq = head.seq.saturating_add(1);
+    let owned = |text: &str| Some(text.to_string());
+    let mut event = Event {
+        stream: owned(&head.stream),
+        seq: Some(seq),
+        at: Some(at),
+        operation_id: Some(hex(operation_id)),
+        action: owned(draft.action.name()),
+        secret_uid: draft.uid.map(|uid| hex(&uid)),
+        namespace: draft.slot.and_then(|slot| owned(slot.namespace())),
+        name: draft.slot.and_then(|slot| owned(slot.name())),
+        actor: draft.actor.and_then(|actor| owned(actor.id())),
+        platform: draft.actor.and_then(Actor::platform).and_then(owned),
+        outcome: owned(draft.outcome.name()),
+        success: Some(draft.outcome == Outcome::Success),
+        code: draft.code.and_then(|code| owned(code.name())),
+        reason: draft.reason.and_then(|reason| owned(reason.name())),
+        epoch: Some(epoch),
+        digest: draft.digest.map(|digest| hex(&digest)),
+        prev_mac: head.mac.map(|mac| hex(&mac)),
+        mac: None,
+    };
+    let mac = key.mac(&event.authenticated());
+    event.mac = Some(hex(&mac));
+    head.seq = seq;
+    head.mac = Some(mac);
+    event
+}

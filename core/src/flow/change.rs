@@ -1,0 +1,79 @@
+//! A write: one change set, applied whole or not at all.
+
+use crate::audit::Event;
+use crate::record::{Record, RecordKey};
+use crate::time::Timestamp;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// The revision that a record must have for the change set to apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expected {
+    /// There must be no such record.
+    Absent,
+    /// The record must have exactly this revision.
+    Revision(u64),
+}
+
+/// A record to write in place of the one expected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Put {
+    /// The whole new record, its revision one more than that expected. Its counters count only when it is new.
+    pub record: Record,
+    /// What must be there.
+    pub expected: Expected,
+}
+
+/// A record to delete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delete {
+    /// Which.
+    pub key: RecordKey,
+    /// What must be there.
+    pub expected: Expected,
+}
+
+/// A record that is not written but must be as it was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// Which.
+    pub key: RecordKey,
+    /// What must be there.
+    pub expected: Expected,
+}
+
+/// Accesses to add to a record's counters. Changes no revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CounterDelta {
+    /// Which record.
+    pub key: RecordKey,
+    /// How many accesses to add.
+    pub accessed: u64,
+    /// When the last of them was.
+    pub at: Timestamp,
+}
+
+/// One atomic write. It always appends at least one event, and the events carry its operation id: a store that finds the
+/// id among its events has applied the change set before, answers `committed`, and does nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeSet {
+    /// Random, 32 hex digits; the same whenever the operation asks again.
+    pub operation_id: String,
+    /// Records to write.
+    pub puts: Vec<Put>,
+    /// Records to delete.
+    pub deletes: Vec<Delete>,
+    /// Records that must be as they were read.
+    pub checks: Vec<Check>,
+    /// Counters to add to.
+    pub counters: Vec<CounterDelta>,
+    /// Events to append, in this order.
+    pub events: Vec<Event>,
+}

@@ -1,0 +1,197 @@
+//! The port through which an operation asks: one open request at a time, and the checks that no answer is believed
+//! without.
+
+use super::message::{Answer, Applied, CommitAnswer, EventQuery, Item, ListQuery, Reply, Request};
+use super::{ChangeSet, Entropy};
+use crate::audit::Event;
+use crate::error::{Error, ErrorCode, Result};
+use crate::record::{Record, RecordKey};
+use crate::time::Timestamp;
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::future::poll_fn;
+use core::task::Poll;
+use spin::Mutex;
+
+/// How often a commit with an unknown end is asked for, all in all.
+const COMMIT_ASKS: u32 = 3;
+
+/// What a flow and its operation share: the time, the entropy, and the one open request.
+pub(super) struct Exchange {
+    now: Timestamp,
+    // Taken out while it is in use, so that the lock is never held while something else runs.
+    entropy: Option<Box<dyn Entropy>>,
+    number: u64,
+    request: Option<Request>,
+    answer: Option<Answer>,
+}
+
+impl Exchange {
+    pub(super) fn new(entropy: Box<dyn Entropy>) -> Self {
+        let now = Timestamp::from_millis(0);
+        Exchange { now, entropy: Some(entropy), number: 0, request: None, answer: None }
+    }
+
+    /// Takes a reply if it is the one that is due.
+    pub(super) fn accept(&mut self, now: Timestamp, reply: Option<Reply>, started: bool) -> Result<()> {
+        let stale = |message: String| Err(Error::new(ErrorCode::StaleReply, message));
+        match reply {
+            None if started => stale(format!("request {} is open and was not answered", self.number)),
+            Some(reply) if !started => stale(format!("no request is open, and the reply answers {}", reply.number)),
+            Some(reply) if reply.number != self.number => {
+                stale(format!("request {} is open, and the reply answers {}", self.number, reply.number))
+            }
+            reply => {
+                self.now = now;
+                self.answer = reply.map(|reply| reply.answer);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn open_request(&mut self) -> Result<(u64, Request)> {
+        let request = self.request.take();
+        let request = request.ok_or_else(|| Error::new(ErrorCode::FlowDone, "the operation waits for nothing"))?;
+        Ok((self.number, request))
+    }
+}
+
+/// How a commit ended, once that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Committed {
+    Yes,
+    Conflict,
+}
+
+/// An operation's way to its host.
+pub(crate) struct Io {
+    exchange: Arc<Mutex<Exchange>>,
+}
+
+impl Io {
+    pub(super) fn new(exchange: Arc<Mutex<Exchange>>) -> Self {
+        Io { exchange }
+    }
+
+    /// The time of the last step.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.exchange.lock().now
+    }
+
+    /// Runs something that needs randomness.
+    pub(crate) fn with_entropy<T>(&self, run: impl FnOnce(&mut dyn Entropy) -> Result<T>) -> Result<T> {
+        let taken = self.exchange.lock().entropy.take();
+        let mut entropy = taken.ok_or_else(|| Error::new(ErrorCode::EntropyFailed, "the source of randomness is in use"))?;
+        let result = run(&mut *entropy);
+        self.exchange.lock().entropy = Some(entropy);
+        result
+    }
+
+    /// The records with these keys, by key. Errors: `STORAGE_FAILED`, also for records that were not asked for.
+    pub(crate) async fn load(&self, keys: Vec<RecordKey>) -> Result<BTreeMap<RecordKey, Record>> {
+        let asked = keys.clone();
+        let Answer::Load { records } = self.ask(Request::Load { keys }).await else {
+            return Err(Error::new(
+                ErrorCode::StorageFailed,
+                "Failed to load secrets: the store failed or gave no records; look at the cause, then try again",
+            ));
+        };
+        let mut loaded = BTreeMap::new();
+        for record in records {
+            if !asked.contains(&record.key) {
+                return Err(wrong_answer("load", "a record that was not asked for"));
+            }
+            if loaded.insert(record.key.clone(), record).is_some() {
+                return Err(wrong_answer("load", "one record twice"));
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// Every key of a kind, page by page. Errors: `STORAGE_FAILED`, also for pages that do not advance.
+    pub(crate) async fn list_all(&self, query: &ListQuery) -> Result<Vec<Item>> {
+        let (mut all, mut cursor): (Vec<Item>, Option<String>) = (Vec::new(), None);
+        loop {
+            let request = Request::List { query: query.clone(), cursor: cursor.take() };
+            let Answer::List { items, cursor: next } = self.ask(request).await else {
+                return Err(wrong_answer("list", "no page"));
+            };
+            for item in items {
+                let advances = all.last().is_none_or(|last| last.key < item.key);
+                if item.key.kind != query.kind || !advances {
+                    return Err(wrong_answer("list", "keys of another kind, out of order, or twice"));
+                }
+                all.push(item);
+            }
+            match next {
+                None => return Ok(all),
+                cursor_now => cursor = cursor_now,
+            }
+        }
+    }
+
+    /// One page of events and where it ended. Errors: `STORAGE_FAILED`.
+    pub(crate) async fn events(
+        &self,
+        query: &EventQuery,
+        cursor: Option<String>,
+    ) -> Result<(Vec<Event>, Option<String>)> {
+        match self.ask(Request::Events { query: query.clone(), cursor }).await {
+            Answer::Events { events, cursor } if events.is_empty() && cursor.is_some() => {
+                Err(wrong_answer("events", "an empty page that is not the last"))
+            }
+            Answer::Events { events, cursor } => Ok((events, cursor)),
+            _ => Err(wrong_answer("events", "no page")),
+        }
+    }
+
+    /// Applies a change set. When nobody knows whether it was applied, asks again with the same operation id: the store
+    /// then says so. Errors: `STORAGE_FAILED`.
+    pub(crate) async fn commit(&self, change_set: ChangeSet) -> Result<Committed> {
+        for ask in 1..=COMMIT_ASKS {
+            match self.ask(Request::Commit { change_set: change_set.clone() }).await {
+                Answer::Commit(CommitAnswer::Committed) => return Ok(Committed::Yes),
+                Answer::Commit(CommitAnswer::Conflict) => return Ok(Committed::Conflict),
+                Answer::Failed { applied: Applied::No } => {
+                    let message = "the store failed and applied nothing; look at the cause, then try again";
+                    return Err(Error::new(ErrorCode::StorageFailed, message));
+                }
+                _ if ask < COMMIT_ASKS => self.wait(u64::from(ask) * 20).await?,
+                _ => {}
+            }
+        }
+        let message = "the store failed and it is not known whether the change was applied; look before trying again";
+        Err(Error::new(ErrorCode::StorageFailed, message))
+    }
+
+    /// Lets time pass. Errors: `STORAGE_FAILED` when the host can't.
+    pub(crate) async fn wait(&self, millis: u64) -> Result<()> {
+        match self.ask(Request::Wait { millis }).await {
+            Answer::Wait {} => Ok(()),
+            _ => Err(wrong_answer("wait", "something else")),
+        }
+    }
+
+    async fn ask(&self, request: Request) -> Answer {
+        {
+            let mut exchange = self.exchange.lock();
+            exchange.number = exchange.number.saturating_add(1);
+            exchange.request = Some(request);
+            exchange.answer = None;
+        }
+        poll_fn(|_| match self.exchange.lock().answer.take() {
+            Some(answer) => Poll::Ready(answer),
+            None => Poll::Pending,
+        })
+        .await
+    }
+}
+
+fn wrong_answer(request: &str, what: &str) -> Error {
+    let message = format!("the store failed, or answered `{request}` with {what}; look at the cause, then try again");
+    Error::new(ErrorCode::StorageFailed, message)
+}

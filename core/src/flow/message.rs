@@ -1,0 +1,174 @@
+//! What flows ask and hosts answer: the wire shapes of the storage contract. None of them can hold a plaintext.
+
+use super::ChangeSet;
+use crate::audit::Event;
+use crate::record::{Record, RecordKey, RecordKind};
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// How many items a flow asks for in one page.
+pub const PAGE_LIMIT: u32 = 500;
+
+/// What a flow asks of its host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// The records with these keys. Answered by those that exist, in any order, and no others.
+    Load {
+        /// Which, each once.
+        keys: Vec<RecordKey>,
+    },
+    /// A page of keys and revisions, ordered by namespace and name, byte by byte.
+    List {
+        /// Which records.
+        query: ListQuery,
+        /// Where the last page ended; absent for the first.
+        cursor: Option<String>,
+    },
+    /// Apply a change set, whole or not at all.
+    Commit {
+        /// What to apply.
+        change_set: ChangeSet,
+    },
+    /// A page of audit events.
+    Events {
+        /// Which, and in which order.
+        query: EventQuery,
+        /// Where the last page ended; absent for the first.
+        cursor: Option<String>,
+    },
+    /// Let some time pass.
+    Wait {
+        /// How much, in milliseconds.
+        millis: u64,
+    },
+}
+
+impl Request {
+    /// The name on the wire: `load`, `list`, `commit`, `events` or `wait`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Request::Load { .. } => "load",
+            Request::List { .. } => "list",
+            Request::Commit { .. } => "commit",
+            Request::Events { .. } => "events",
+            Request::Wait { .. } => "wait",
+        }
+    }
+}
+
+/// Which records to list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    /// Of which kind.
+    pub kind: RecordKind,
+    /// In one namespace, or in all.
+    pub namespace: Option<String>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// Which events to read, and in which order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventQuery {
+    /// Which, and in which order.
+    pub scope: EventScope,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// Which events, and in which order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventScope {
+    /// Those of one slot, whichever secrets had it, and old rows of that name; the latest first.
+    Slot {
+        /// The namespace.
+        namespace: String,
+        /// The name.
+        name: String,
+    },
+    /// All, the latest first.
+    Latest,
+    /// All that have a stream, by stream and place.
+    Chained,
+    /// All that have none: the rows of an adopted store, the oldest first.
+    Unchained,
+}
+
+/// A record's key and revision, as lists give them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// The key.
+    pub key: RecordKey,
+    /// The revision.
+    pub revision: u64,
+}
+
+/// Whether a failed commit was applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Applied {
+    /// It was not.
+    No,
+    /// Nobody knows: the flow will ask again.
+    Unknown,
+}
+
+/// How a commit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommitAnswer {
+    /// It was applied, now or before.
+    Committed,
+    /// A record was not as expected; nothing was applied.
+    Conflict,
+}
+
+/// What a host answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Answer {
+    /// To `load`.
+    Load {
+        /// The records that exist.
+        records: Vec<Record>,
+    },
+    /// To `list`.
+    List {
+        /// The page.
+        items: Vec<Item>,
+        /// Where it ended; absent when it was the last.
+        cursor: Option<String>,
+    },
+    /// To `commit`.
+    Commit(CommitAnswer),
+    /// To `events`.
+    Events {
+        /// The page.
+        events: Vec<Event>,
+        /// Where it ended; absent when it was the last.
+        cursor: Option<String>,
+    },
+    /// To `wait`.
+    Wait {},
+    /// To any request: the host failed. Its own exception stays with the host, as the cause.
+    Failed {
+        /// For a commit: whether it was applied.
+        applied: Applied,
+    },
+}
+
+/// An answer with the number of the request that it answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reply {
+    /// The number of the request.
+    pub number: u64,
+    /// The answer.
+    pub answer: Answer,
+}

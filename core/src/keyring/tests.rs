@@ -1,0 +1,132 @@
+use super::*;
+use crate::entropy::testing::Seeded;
+use alloc::vec;
+
+const BASE64: &str = "x42iNYxSqIjBHy0fvZ7tUzsqHsvGK2tj6lqUSWJmNVo=";
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+fn ring(seed: u64) -> Keyring {
+    Keyring::generate(&mut Seeded::new(seed), NOW).unwrap()
+}
+
+fn id(ring: &Keyring) -> KeyId {
+    ring.keys().next().unwrap().id
+}
+
+#[test]
+fn one_key_is_read_from_every_text_that_people_have_for_it() {
+    let expected = id(&Keyring::parse(BASE64).unwrap());
+    let exported = Keyring::parse(BASE64).unwrap().dangerous_export();
+    let texts = [
+        BASE64.to_string(),
+        format!("  {BASE64}\r\n"),
+        BASE64.trim_end_matches('=').to_string(),
+        BASE64.replace('+', "-").replace('/', "_"),
+        "c78da2358c52a888c11f2d1fbd9eed533b2a1ecbc62b6b63ea5a94496266355a".to_string(),
+        "C78DA2358C52A888C11F2D1FBD9EED533B2A1ECBC62B6B63EA5A94496266355A".to_string(),
+        core::str::from_utf8(exported.expose()).unwrap().to_string(),
+    ];
+    for text in texts {
+        assert_eq!(id(&Keyring::parse(&text).unwrap()), expected);
+    }
+}
+
+#[test]
+fn text_that_is_no_key_is_described_and_not_repeated() {
+    let srk1 = ring(1).dangerous_export();
+    let srk1 = core::str::from_utf8(srk1.expose()).unwrap();
+    let mut altered = srk1.to_string();
+    altered.replace_range(10..11, if &altered[10..11] == "A" { "B" } else { "A" });
+    let cases = [
+        ("x42iNYxSqIjBHy0fvZ7tUzsqHsvGK2tj6lqUSWJmNQ==", "base64 of 31 bytes"),
+        ("c78da2358c52a888c11f2d1fbd9eed533b2a1ecbc62b6b63ea5a94496266355", "63 hex digits"),
+        ("correct horse battery staple", "28 characters that are neither"),
+        ("hunter2", "7 characters that are neither"),
+        (&altered, "checksum"),
+        (&srk1[..srk1.len() - 1], "checksum"),
+        ("srk1.", "checksum"),
+    ];
+    for (text, what) in cases {
+        let error = Keyring::parse(text).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::KeyInvalid, "{what}");
+        assert!(error.message().contains(what), "{error}");
+        assert!(error.message().contains("openssl rand -base64 32"), "{error}");
+        assert!(!error.message().contains(text), "{error}");
+    }
+    assert_eq!(Keyring::parse(" \n, ").unwrap_err().code(), ErrorCode::NotConfigured);
+    assert!(Keyring::parse(&format!("{BASE64},{BASE64}")).unwrap_err().message().contains("key 2 is there twice"));
+}
+
+#[test]
+fn the_first_key_of_a_list_writes_and_all_read() {
+    let (old, new) = (ring(1), ring(2));
+    let sealed = old.encrypt(&mut Seeded::new(9), b"v", Format::Sealed, None).unwrap();
+    let legacy = old.encrypt(&mut Seeded::new(9), b"v", Format::NodeGcm, None).unwrap();
+    let texts = [new.dangerous_export(), old.dangerous_export()];
+    let joined = texts.map(|text| core::str::from_utf8(text.expose()).unwrap().to_string()).join("\n");
+    let both = Keyring::parse(&joined).unwrap();
+    assert_eq!(both.keys().map(|key| key.state).collect::<Vec<_>>(), vec![KeyState::Primary, KeyState::Enabled]);
+    for text in [&sealed, &legacy] {
+        let opened = both.decrypt(text, None).unwrap();
+        assert_eq!((opened.value.expose(), opened.key_id), (b"v".as_slice(), id(&old)));
+    }
+    let written = both.encrypt(&mut Seeded::new(3), b"w", Format::Sealed, None).unwrap();
+    assert_eq!(new.decrypt(&written, None).unwrap().value.expose(), b"w");
+    let unknown = old.decrypt(&written, None).unwrap_err();
+    assert_eq!(unknown.code(), ErrorCode::KeyUnknown);
+    assert!(unknown.message().starts_with("Decryption failed - wrong key"), "{unknown}");
+    assert_eq!(new.decrypt(&legacy, None).unwrap_err(), Error::not_authentic());
+}
+
+#[test]
+fn a_key_goes_through_its_life_in_one_direction() {
+    let mut keys = ring(1);
+    let first = id(&keys);
+    let old = keys.encrypt(&mut Seeded::new(9), b"v", Format::Sealed, None).unwrap();
+    assert_eq!(keys.advance(&first, KeyState::Disabled).unwrap_err().code(), ErrorCode::KeyInUse);
+    let second = keys.add_primary(&mut Seeded::new(2), Some("2026"), NOW).unwrap();
+    assert_eq!(keys.keys().map(|key| (key.id, key.state)).collect::<Vec<_>>(), [
+        (second, KeyState::Primary),
+        (first, KeyState::Enabled)
+    ]);
+    assert_eq!(keys.advance(&first, KeyState::Destroyed).unwrap_err().code(), ErrorCode::InvalidArgument);
+    assert!(keys.decrypt(&old, None).is_ok());
+    keys.advance(&first, KeyState::Disabled).unwrap();
+    assert!(keys.decrypt(&old, None).unwrap_err().message().contains("which is disabled"));
+    keys.advance(&first, KeyState::Destroyed).unwrap();
+    assert!(keys.decrypt(&old, None).unwrap_err().message().contains("which is destroyed"));
+    assert_eq!(keys.advance(&first, KeyState::Disabled).unwrap_err().code(), ErrorCode::InvalidArgument);
+    assert_eq!(keys.advance(&KeyId::from_bytes([0; 32]), KeyState::Disabled).unwrap_err().code(), ErrorCode::KeyUnknown);
+}
+
+#[test]
+fn the_environment_names_exactly_one_place() {
+    let of = |key, file| Keyring::from_environment(&Environment { key, file });
+    assert!(of(Some(BASE64), None).is_ok());
+    assert!(of(Some("  "), Some(BASE64)).is_ok());
+    for (key, file, code) in [
+        (None, None, ErrorCode::NotConfigured),
+        (Some(" \n"), None, ErrorCode::NotConfigured),
+        (None, Some("\n"), ErrorCode::NotConfigured),
+        (Some(BASE64), Some(BASE64), ErrorCode::InvalidArgument),
+        (Some("hunter2"), None, ErrorCode::KeyInvalid),
+    ] {
+        let error = of(key, file).unwrap_err();
+        assert_eq!(error.code(), code);
+        assert!(error.message().starts_with("Encryption not configured"), "{error}");
+        assert!(!error.message().contains("hunter2"));
+    }
+}
+
+#[test]
+fn associated_data_is_refused_where_it_would_bind_nothing() {
+    let error = ring(1).encrypt(&mut Seeded::new(1), b"v", Format::NodeGcm, Some(b"row")).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::InvalidArgument);
+}
+
+#[test]
+fn text_in_no_format_is_malformed() {
+    for text in ["", "hunter2", "sr1.", "sr1.AAAA", "sr2.AAAA", "gAAAAA"] {
+        assert_eq!(ring(1).decrypt(text, None).unwrap_err().code(), ErrorCode::TokenMalformed, "{text}");
+    }
+}

@@ -1,0 +1,67 @@
+//! A secrets core that an application embeds: encryption, keyrings, masking, versions, confirmation and audit.
+//!
+//! The crate does no I/O. It has no clock, no randomness of its own, no logging and no global state: time and entropy
+//! come in from outside, so that a run is a pure function of its inputs. Storage is a conversation. An operation of a
+//! [`Vault`] is a [`Flow`]: it asks, the host answers, until it is done. The whole run loop is this:
+//!
+//! ```text
+//! let mut reply = None;
+//! loop {
+//!     match flow.step(now(), reply) {
+//!         Step::Ask { number, request } => reply = Some(Reply { number, answer: host.answer(request) }),
+//!         Step::Done(result) => break result,
+//!     }
+//! }
+//! ```
+//!
+//! Modules stand on floors, and a module imports only from floors below its own (`tests/floors.rs` checks it):
+//!
+//! | floor | modules | what they hold |
+//! | --- | --- | --- |
+//! | F0 | [`error`] [`secret`] [`time`] [`entropy`] `encoding` | codes; zeroizing bytes; timestamps; the source of randomness; canonical encoding |
+//! | F1 | [`ident`] [`mask`] | parsed names and actors; masking |
+//! | F2 | [`crypto`] [`keyring`] | value formats; keys and their life; keys derived from the vault root |
+//! | F3 | [`record`] [`audit`] | what a store keeps, with MACs; the chain of events |
+//! | F4 | [`flow`] [`store`] | requests, replies, change sets; the engine; a store in memory |
+//! | F5 | [`ops`] | one file per operation |
+//! | F6 | [`vault`] [`command`] | the facade; the chat command language |
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod entropy;
+pub mod error;
+pub mod secret;
+pub mod time;
+
+pub(crate) mod encoding;
+
+pub mod ident;
+pub mod mask;
+
+pub mod crypto;
+pub mod keyring;
+
+pub mod audit;
+pub mod record;
+
+pub mod flow;
+pub mod store;
+
+pub mod ops;
+
+pub mod command;
+pub mod vault;
+
+pub use crate::entropy::Entropy;
+pub use crate::error::{Error, ErrorCode, Result};
+pub use crate::flow::{Answer, Flow, Reply, Request, Step};
+pub use crate::ident::Actor;
+pub use crate::keyring::Keyring;
+pub use crate::mask::MaskStyle;
+pub use crate::secret::SecretBytes;
+pub use crate::time::Timestamp;
+pub use crate::vault::{Vault, VaultOptions};

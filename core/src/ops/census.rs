@@ -1,0 +1,113 @@
+//! Census: how many stored values need which key, and in which format they are. What a rotation of keys has left to do.
+
+use super::Settings;
+use super::list::for_each_page;
+use super::transact::{Call, Plan, transact};
+use crate::audit::Action;
+use crate::crypto::Format;
+use crate::crypto::sealed::Sealed;
+use crate::error::Result;
+use crate::flow::Io;
+use crate::ident::Actor;
+use crate::keyring::Keyring;
+use crate::record::{Proposal, Record, RecordKind, SecretRecord};
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde::Serialize;
+
+/// What needs one key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct KeyCount {
+    /// Current values of secrets.
+    pub values: u64,
+    /// Earlier versions.
+    pub versions: u64,
+    /// Proposals that wait.
+    pub proposals: u64,
+    /// The vault's root.
+    pub root: u64,
+}
+
+/// What a store holds, by key and by format.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Census {
+    /// By key id, 64 hex digits.
+    pub keys: BTreeMap<String, KeyCount>,
+    /// By format: `sealed`, `node_gcm`, `fernet`.
+    pub formats: BTreeMap<String, u64>,
+    /// Values in an old format that no key of the ring opens.
+    pub unreadable: u64,
+}
+
+enum Place {
+    Value,
+    Version,
+    Proposal,
+    Root,
+}
+
+/// Counts. Values in the old formats name no key and are opened to find theirs. Errors: `RECORD_TAMPERED`, those of
+/// [`transact`].
+pub(crate) async fn census(io: &Io, settings: &Settings, actor: &Actor) -> Result<Census> {
+    let (mut secrets, mut proposals) = (Vec::new(), Vec::new());
+    if settings.authorize(actor, io.now()).is_ok() {
+        for_each_page(io, settings, RecordKind::Secret, None, |page| secrets.extend(page)).await?;
+        for_each_page(io, settings, RecordKind::Pending, None, |page| proposals.extend(page)).await?;
+    }
+    let call = Call::of_vault(Action::Census, actor);
+    transact(io, settings, &call, |scene, _| {
+        let mut census = Census::default();
+        let key = &scene.head.keys.record;
+        census.add_key(scene.head.sealed_under.to_hex(), Place::Root);
+        for record in &secrets {
+            let secret = SecretRecord::verify(record, key)?;
+            for (index, version) in secret.versions().enumerate() {
+                let place = if index == 0 { Place::Value } else { Place::Version };
+                census.add(&settings.keyring, version.value.as_deref(), place);
+            }
+        }
+        for record in &proposals {
+            let record: &Record = record;
+            census.add(&settings.keyring, Proposal::verify(record, key)?.body.sealed.as_deref(), Place::Proposal);
+        }
+        Ok(Plan::record(census))
+    })
+    .await
+}
+
+impl Census {
+    fn add(&mut self, keyring: &Keyring, value: Option<&str>, place: Place) {
+        let Some(value) = value else { return };
+        if let (Format::Sealed, Ok(sealed)) = (Format::of(value), Sealed::parse(value)) {
+            self.add_format(Format::Sealed);
+            return self.add_key(sealed.key_id().to_hex(), place);
+        }
+        match keyring.decrypt(value, None) {
+            Ok(opened) => {
+                self.add_format(opened.format);
+                self.add_key(opened.key_id.to_hex(), place);
+            }
+            Err(_) => {
+                self.add_format(Format::of(value));
+                self.unreadable = self.unreadable.saturating_add(1);
+            }
+        }
+    }
+
+    fn add_format(&mut self, format: Format) {
+        let count = self.formats.entry(format.name().to_string()).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    fn add_key(&mut self, id: String, place: Place) {
+        let count = self.keys.entry(id).or_default();
+        let counter = match place {
+            Place::Value => &mut count.values,
+            Place::Version => &mut count.versions,
+            Place::Proposal => &mut count.proposals,
+            Place::Root => &mut count.root,
+        };
+        *counter = counter.saturating_add(1);
+    }
+}

@@ -1,0 +1,141 @@
+//! Confirm: a proposal is consumed and its change made, in one commit. Confirmed again, it tells its first outcome.
+
+use super::Settings;
+use super::delete::plan_delete;
+use super::rotate::plan_rotate;
+use super::scene::Scene;
+use super::set::{Written, plan_set};
+use super::transact::{Call, Plan, transact};
+use crate::audit::Action;
+use crate::encoding::hex;
+use crate::entropy::Entropy;
+use crate::error::{Error, ErrorCode, Result};
+use crate::flow::{Expected, Io, Put};
+use crate::ident::{Actor, Slot};
+use crate::record::{Change, Proposal, ProposalState, RecordKey};
+use crate::secret::SecretBytes;
+use alloc::vec;
+use alloc::vec::Vec;
+use serde::Serialize;
+
+/// What a confirmation did, or had done before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Confirmed {
+    /// The change that was made.
+    pub change: Change,
+    /// What it wrote.
+    pub written: Written,
+    /// Whether it had been confirmed before, and nothing was done this time.
+    pub repeated: bool,
+}
+
+/// Confirms a proposal.
+///
+/// Errors: `CONFIRMATION_NOT_FOUND`, `CONFIRMATION_EXPIRED`, `CONFIRMATION_MISMATCH`, `CHANGED_SINCE_PROPOSED`, those of
+/// the change and of [`transact`].
+pub(crate) async fn confirm(io: &Io, settings: &Settings, actor: &Actor, id: &str) -> Result<Confirmed> {
+    let slot = proposed_slot(io, id).await?;
+    let call = Call { action: Action::Confirm, actor, slot: slot.as_ref(), also: proposal_key(id) };
+    transact(io, settings, &call, |scene, entropy| {
+        let proposal = own_proposal(scene, actor, id)?;
+        let slot = proposal.slot()?;
+        let change = proposal.body.change;
+        match proposal.body.state {
+            ProposalState::Applied { version, created, at } => {
+                let written = Written::of(&slot, version, created, at);
+                return Ok(Plan::record(Confirmed { change, written, repeated: true }));
+            }
+            ProposalState::Cancelled => return Err(not_found("was cancelled")),
+            ProposalState::Open => {}
+        }
+        check_timely(scene, &proposal)?;
+        let value = proposed_value(scene, &proposal)?;
+        let plan = plan_change(scene, entropy, actor, &slot, change, value.as_ref())?;
+        consume(scene, proposal, plan)
+    })
+    .await
+}
+
+/// Where the proposal is aimed. What it says is believed only in the transaction, where its MAC is checked.
+async fn proposed_slot(io: &Io, id: &str) -> Result<Option<Slot>> {
+    let Some(key) = proposal_key(id).pop() else {
+        return Ok(None);
+    };
+    let record = io.load(vec![key.clone()]).await?.remove(&key);
+    Ok(record.and_then(|record| Proposal::unverified_slot(&record)))
+}
+
+/// The key to load for an id; none for text that is no id.
+pub(super) fn proposal_key(id: &str) -> Vec<RecordKey> {
+    Proposal::uid(id).map(|_| RecordKey::pending(id)).into_iter().collect()
+}
+
+/// The verified proposal, if it is the actor's own. Errors: `CONFIRMATION_NOT_FOUND`, `CONFIRMATION_MISMATCH`.
+pub(super) fn own_proposal(scene: &Scene<'_>, actor: &Actor, id: &str) -> Result<Proposal> {
+    let record = scene.records.get(&RecordKey::pending(id)).ok_or_else(|| not_found("is not waiting"))?;
+    let proposal = Proposal::verify(record, &scene.head.keys.record)?;
+    if proposal.body.actor != actor.id() || proposal.body.platform.as_deref() != actor.platform() {
+        let message = "only the one who proposed a change can confirm or cancel it, on the same platform";
+        return Err(Error::new(ErrorCode::ConfirmationMismatch, message));
+    }
+    Ok(proposal)
+}
+
+pub(super) fn not_found(why: &str) -> Error {
+    let message = alloc::format!("the proposal {why}: propose the change again");
+    Error::new(ErrorCode::ConfirmationNotFound, message)
+}
+
+fn check_timely(scene: &Scene<'_>, proposal: &Proposal) -> Result<()> {
+    if proposal.body.expires_at <= scene.now {
+        let message = "the proposal was not confirmed in time: propose the change again";
+        return Err(Error::new(ErrorCode::ConfirmationExpired, message));
+    }
+    let secret = scene.secret()?;
+    if proposal.body.seen != secret.map(|secret| (hex(&secret.uid), secret.revision)) {
+        let message = "the secret has changed since the proposal: look again, then propose again";
+        return Err(Error::new(ErrorCode::ChangedSinceProposed, message));
+    }
+    Ok(())
+}
+
+fn proposed_value(scene: &Scene<'_>, proposal: &Proposal) -> Result<Option<SecretBytes>> {
+    let Some(sealed) = &proposal.body.sealed else {
+        return Ok(None);
+    };
+    let uid = Proposal::uid(&proposal.id).ok_or_else(|| not_found("is not waiting"))?;
+    let context = Proposal::context(&proposal.body, &scene.head.vault_id, &uid);
+    scene.settings.keyring.open(sealed, &context).map(|opened| Some(opened.value))
+}
+
+fn plan_change(
+    scene: &Scene<'_>,
+    entropy: &mut dyn Entropy,
+    actor: &Actor,
+    slot: &Slot,
+    change: Change,
+    value: Option<&SecretBytes>,
+) -> Result<Plan<Written>> {
+    match (change, value) {
+        (Change::Set, Some(value)) => plan_set(scene, entropy, actor, slot, value),
+        (Change::Rotate, Some(value)) => plan_rotate(scene, entropy, actor, slot, value),
+        (Change::Delete, _) => plan_delete(scene, slot),
+        (_, None) => Err(not_found("has lost its value")),
+    }
+}
+
+/// The change's plan with the proposal's end in it.
+fn consume(
+    scene: &Scene<'_>,
+    mut proposal: Proposal,
+    plan: Plan<Written>,
+) -> Result<Plan<Confirmed>> {
+    let change = proposal.body.change;
+    let Plan { output: written, mut writes, event } = plan;
+    let expected = Expected::Revision(proposal.revision);
+    proposal.body.sealed = None;
+    proposal.body.state =
+        ProposalState::Applied { version: written.version, created: written.created, at: written.at };
+    writes.puts.push(Put { record: proposal.next_record(&scene.head.keys.record, scene.now)?, expected });
+    Ok(Plan { output: Confirmed { change, written, repeated: false }, writes, event })
+}

@@ -1,0 +1,74 @@
+//! The first use of a store: a new vault, or the adoption of what an earlier program left in it.
+
+use super::Settings;
+use super::scene::Scene;
+use super::adopt::{Unadopted, adopted_event_digest};
+use crate::audit::{Action, Draft, Outcome, VAULT_STREAM, link};
+use crate::encoding::hex;
+use crate::entropy::make_bytes;
+use crate::error::{Error, ErrorCode, Result};
+use crate::flow::{ChangeSet, EventQuery, EventScope, Expected, Io, ListQuery, PAGE_LIMIT, Put};
+use crate::record::{Head, RecordKey, RecordKind, StreamHead};
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// Makes the vault's head if the store has none. Errors: those of [`initialise`] and of opening a head.
+pub(super) async fn ensure_initialised(io: &Io, settings: &Settings) -> Result<()> {
+    match Scene::load(io, settings, None, &[]).await? {
+        Some(_) => Ok(()),
+        None => initialise(io, settings).await,
+    }
+}
+
+/// Makes the vault's head. Returns without one when another process makes it at the same time: the caller looks again.
+///
+/// Errors: `VAULT_HEAD_MISSING` when the store holds a vault's data, or the host pinned a vault; `NOT_AUTHENTIC` when it
+/// holds an earlier program's values and the keyring opens none of them; those of the store.
+pub(super) async fn initialise(io: &Io, settings: &Settings) -> Result<()> {
+    refuse_headless(io, settings).await?;
+    let unadopted = Unadopted::gather(io).await?;
+    unadopted.refuse_foreign_keys(&settings.keyring)?;
+
+    let now = io.now();
+    let (operation_id, head, head_record) = io.with_entropy(|entropy| {
+        let operation_id = make_bytes::<16>(entropy)?;
+        let (head, record) = Head::make(&settings.keyring, entropy, now)?;
+        Ok((operation_id, head, record))
+    })?;
+    let mut puts = vec![Put { record: head_record, expected: Expected::Absent }];
+    puts.extend(io.with_entropy(|entropy| unadopted.adopt_rows(&settings.keyring, &head, entropy, now))?);
+
+    let is_new = unadopted.is_empty();
+    let draft = Draft {
+        action: if is_new { Action::Init } else { Action::Adopted },
+        actor: None,
+        slot: None,
+        uid: None,
+        outcome: Outcome::Success,
+        code: None,
+        reason: None,
+        digest: adopted_event_digest(&unadopted),
+    };
+    let mut stream = StreamHead::start(RecordKey::vault_stream(), VAULT_STREAM.into(), 0);
+    let event = link(&draft, &mut stream, &head.keys.audit, (&operation_id, head.epoch, now));
+    puts.push(Put { record: stream.next_record(&head.keys.record)?, expected: Expected::Absent });
+    let (deletes, checks, counters) = (Vec::new(), Vec::new(), Vec::new());
+    let change_set =
+        ChangeSet { operation_id: hex(&operation_id), puts, deletes, checks, counters, events: vec![event] };
+    io.commit(change_set).await.map(drop)
+}
+
+/// A vault that lost its head is never made anew: that would bury what it holds.
+async fn refuse_headless(io: &Io, settings: &Settings) -> Result<()> {
+    let missing = |message: &'static str| Err(Error::new(ErrorCode::VaultHeadMissing, message));
+    if settings.vault_id.is_some() {
+        return missing("the store has no head record, and the host expects a certain vault: restore it from a backup");
+    }
+    let query = EventQuery { scope: EventScope::Chained, limit: 1 };
+    let (events, _) = io.events(&query, None).await?;
+    let heads = ListQuery { kind: RecordKind::Stream, namespace: None, limit: PAGE_LIMIT };
+    if !events.is_empty() || !io.list_all(&heads).await?.is_empty() {
+        return missing("the store holds a vault's history but no head record: restore the head from a backup");
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! The operations of a vault, one file each. An operation reads straight down: gather, decide, commit.
+//!
+//! [`transact`](transact::transact) is their common ground: it loads the scene, asks whether the actor may, lets the
+//! operation decide on what to write, appends the event, commits, and does it again when another writer came first.
+
+mod adopt;
+mod audit;
+mod cancel;
+mod census;
+mod confirm;
+mod delete;
+mod exists;
+mod get;
+mod initialise;
+mod list;
+mod propose;
+mod rotate;
+mod scene;
+mod set;
+mod transact;
+mod verify_audit;
+
+pub use adopt::Adopted;
+pub use audit::History;
+pub use census::{Census, KeyCount};
+pub use confirm::Confirmed;
+pub use get::Revealed;
+pub use list::{Listed, Listing};
+pub use propose::Proposed;
+pub use set::Written;
+pub use verify_audit::AuditReport;
+
+pub(crate) use adopt::adopt;
+pub(crate) use audit::audit;
+pub(crate) use cancel::cancel;
+pub(crate) use census::census;
+pub(crate) use confirm::confirm;
+pub(crate) use delete::delete;
+pub(crate) use exists::exists;
+pub(crate) use get::get;
+pub(crate) use list::list;
+pub(crate) use propose::propose;
+pub(crate) use rotate::rotate;
+pub(crate) use set::set;
+pub(crate) use verify_audit::verify_audit;
+
+use crate::error::{Error, ErrorCode, Result};
+use crate::ident::Actor;
+use crate::keyring::Keyring;
+use crate::secret::SecretBytes;
+use crate::time::Timestamp;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// What a vault was opened with; shared by all its flows.
+pub(crate) struct Settings {
+    pub(crate) keyring: Arc<Keyring>,
+    /// The vault that the store must hold, if the host pinned one.
+    pub(crate) vault_id: Option<[u8; 16]>,
+    /// The actors who may use the vault; all may when it is absent.
+    pub(crate) actors: Option<Vec<String>>,
+    /// The longest value in bytes.
+    pub(crate) value_max: usize,
+    /// How long a proposal waits, in milliseconds.
+    pub(crate) proposal_millis: i64,
+}
+
+impl Settings {
+    /// Whether an actor may use the vault at an instant. Errors: `SESSION_EXPIRED`, `PERMISSION_DENIED`.
+    fn authorize(&self, actor: &Actor, now: Timestamp) -> Result<()> {
+        if actor.session_expires_at().is_some_and(|end| end <= now) {
+            return Err(Error::new(ErrorCode::SessionExpired, "the session has ended: sign in again"));
+        }
+        if self.actors.as_ref().is_some_and(|actors| !actors.iter().any(|allowed| allowed == actor.id())) {
+            let message = "PERMISSION_DENIED: this actor is not among those who may use the vault; ask its owner";
+            return Err(Error::new(ErrorCode::PermissionDenied, message));
+        }
+        Ok(())
+    }
+
+    /// Whether a value can be stored. Errors: `VALUE_INVALID`, with the limit.
+    fn check_value(&self, value: &SecretBytes) -> Result<()> {
+        let (length, most) = (value.len(), self.value_max);
+        if length == 0 {
+            return Err(Error::new(ErrorCode::ValueInvalid, format!("the value is empty: give 1 to {most} bytes")));
+        }
+        if length > most {
+            let message = format!("the value has {length} bytes: give 1 to {most}, or raise the vault's limit");
+            return Err(Error::new(ErrorCode::ValueInvalid, message));
+        }
+        Ok(())
+    }
+}

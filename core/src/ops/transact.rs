@@ -1,0 +1,179 @@
+//! From a decision to a commit: one change set with its event, retried while other writers come first.
+
+use super::Settings;
+use super::initialise::initialise;
+use super::scene::{Scene, expected};
+use crate::audit::{Action, Draft, Outcome, link};
+use crate::encoding::hex;
+use crate::entropy::{Entropy, make_bytes};
+use crate::error::{Error, ErrorCode, Result};
+use crate::flow::{ChangeSet, Check, Committed, CounterDelta, Delete, Expected, Io, Put};
+use crate::ident::{Actor, Slot};
+use crate::record::{Reason, RecordKey, SecretRecord};
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// How often an operation tries before it gives up on other writers.
+const ATTEMPTS: u32 = 60;
+
+/// Who does what to which secret.
+pub(super) struct Call<'a> {
+    pub(super) action: Action,
+    pub(super) actor: &'a Actor,
+    pub(super) slot: Option<&'a Slot>,
+    /// Records to load besides.
+    pub(super) also: Vec<RecordKey>,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn of_vault(action: Action, actor: &'a Actor) -> Self {
+        Call { action, actor, slot: None, also: Vec::new() }
+    }
+
+    pub(super) fn of_secret(action: Action, actor: &'a Actor, slot: &'a Slot) -> Self {
+        Call { action, actor, slot: Some(slot), also: Vec::new() }
+    }
+}
+
+/// What an operation decided: what it returns, what it writes, and what the event says.
+pub(super) struct Plan<T> {
+    pub(super) output: T,
+    pub(super) writes: Writes,
+    pub(super) event: EventPlan,
+}
+
+/// What a plan writes besides its event.
+#[derive(Default)]
+pub(super) struct Writes {
+    pub(super) puts: Vec<Put>,
+    pub(super) deletes: Vec<Delete>,
+    pub(super) checks: Vec<Check>,
+    pub(super) counters: Vec<CounterDelta>,
+}
+
+/// What the event of a plan says.
+pub(super) enum EventPlan {
+    /// Nothing: the operation is not recorded when it succeeds, and writes nothing.
+    None,
+    /// The call's own action, in the stream of its secret, or the vault's when there is none.
+    Plain,
+    /// Something else.
+    Detailed(Detail),
+}
+
+/// The particulars of an event.
+pub(super) struct Detail {
+    pub(super) action: Action,
+    /// In the vault's stream, although there is a secret.
+    pub(super) in_vault_stream: bool,
+    pub(super) uid: Option<[u8; 16]>,
+    pub(super) reason: Option<Reason>,
+    pub(super) digest: Option<[u8; 32]>,
+}
+
+impl<T> Plan<T> {
+    /// Writes nothing but the event.
+    pub(super) fn record(output: T) -> Self {
+        Plan { output, writes: Writes::default(), event: EventPlan::Plain }
+    }
+
+    /// Writes nothing at all.
+    pub(super) fn silent(output: T) -> Self {
+        Plan { output, writes: Writes::default(), event: EventPlan::None }
+    }
+}
+
+/// Runs an operation: loads the scene, authorizes, decides, commits. A refusal is recorded before it is returned.
+///
+/// Errors: those of the decision; of the store; `CONFLICT` after 60 attempts.
+pub(super) async fn transact<T>(
+    io: &Io,
+    settings: &Settings,
+    call: &Call<'_>,
+    decide: impl Fn(&Scene<'_>, &mut dyn Entropy) -> Result<Plan<T>>,
+) -> Result<T> {
+    let operation_id = io.with_entropy(make_bytes::<16>)?;
+    for attempt in 0..ATTEMPTS {
+        let Some(scene) = Scene::load(io, settings, call.slot, &call.also).await? else {
+            initialise(io, settings).await?;
+            continue;
+        };
+        let decided = settings.authorize(call.actor, scene.now);
+        let decided = decided.and_then(|()| io.with_entropy(|entropy| decide(&scene, entropy)));
+        let (result, writes, event) = match decided {
+            Ok(plan) => (Ok(plan.output), plan.writes, plan.event),
+            Err(error) => (Err(error), Writes::default(), EventPlan::Plain),
+        };
+        let code = result.as_ref().err().map(Error::code);
+        let Some(change_set) = change_set(&scene, call, &operation_id, writes, &event, code)? else {
+            return result;
+        };
+        match io.commit(change_set).await {
+            Ok(Committed::Yes) => return result,
+            Ok(Committed::Conflict) => back_off(io, attempt).await?,
+            // A refusal stays a refusal when it can't be recorded: nothing was given away.
+            Err(storage) => return result.and(Err(storage)),
+        }
+    }
+    Err(Error::new(ErrorCode::Conflict, "other writers kept coming first and nothing was done: try again"))
+}
+
+/// Waits a random time that grows with the attempts, up to an eighth of a second.
+async fn back_off(io: &Io, attempt: u32) -> Result<()> {
+    let most = 4u64 << attempt.min(5);
+    let [low, high] = io.with_entropy(make_bytes::<2>)?;
+    io.wait(1 + u64::from(u16::from_be_bytes([high, low])) % most).await
+}
+
+/// The change set of a decision: its writes, its event, and the stream head that the event moves.
+fn change_set(
+    scene: &Scene<'_>,
+    call: &Call<'_>,
+    operation_id: &[u8; 16],
+    writes: Writes,
+    event: &EventPlan,
+    code: Option<ErrorCode>,
+) -> Result<Option<ChangeSet>> {
+    let detail = match event {
+        EventPlan::None => return Ok(None),
+        EventPlan::Plain => None,
+        EventPlan::Detailed(detail) => Some(detail),
+    };
+    let secret = scene.secret().ok().flatten();
+    let own = secret.filter(|_| detail.is_none_or(|detail| !detail.in_vault_stream));
+    // A name that no secret has and none could have is not written down: people paste values where names belong.
+    let slot = call.slot.filter(|slot| secret.is_some() || slot.check().is_ok());
+    let draft = Draft {
+        action: detail.map_or(call.action, |detail| detail.action),
+        actor: Some(call.actor),
+        slot,
+        uid: detail.and_then(|detail| detail.uid).or(secret.map(|secret| secret.uid)),
+        outcome: code.map_or(Outcome::Success, outcome_of),
+        code,
+        reason: detail.and_then(|detail| detail.reason),
+        digest: detail.and_then(|detail| detail.digest),
+    };
+    let Writes { mut puts, deletes, mut checks, counters } = writes;
+    let mut stream = own.map_or_else(|| scene.vault_stream.clone(), |secret| scene.own_stream(secret));
+    let expected = expected(stream.revision);
+    let event = link(&draft, &mut stream, &scene.head.keys.audit, (operation_id, scene.head.epoch, scene.now));
+    if let Some(secret) = own {
+        checks.extend(unless_written(secret, &puts));
+    }
+    puts.push(Put { record: stream.next_record(&scene.head.keys.record)?, expected });
+    Ok(Some(ChangeSet { operation_id: hex(operation_id), puts, deletes, checks, counters, events: vec![event] }))
+}
+
+/// A check that the secret is as it was read, unless the change set writes it.
+fn unless_written(secret: &SecretRecord, puts: &[Put]) -> Option<Check> {
+    let key = RecordKey::secret(&secret.slot);
+    let written = puts.iter().any(|put| put.record.key == key);
+    (!written).then_some(Check { key, expected: Expected::Revision(secret.revision) })
+}
+
+fn outcome_of(code: ErrorCode) -> Outcome {
+    match code {
+        ErrorCode::PermissionDenied | ErrorCode::SessionExpired | ErrorCode::ConfirmationMismatch => Outcome::Denied,
+        _ => Outcome::Error,
+    }
+}

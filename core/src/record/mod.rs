@@ -1,0 +1,318 @@
+//! What a store keeps: rows with a key, a revision, columns, a body and a MAC.
+//!
+//! Nothing in a store is believed. A [`Record`] is what a host hands over; the parsed types beside it ([`SecretRecord`],
+//! [`Head`], [`StreamHead`], [`Proposal`]) exist only after the MAC was verified, and writing goes back the same way.
+
+mod head;
+pub(crate) mod pending;
+mod secret;
+mod stream;
+
+pub(crate) use head::Head;
+pub use pending::Change;
+pub(crate) use pending::{Proposal, ProposalState};
+pub use secret::{Reason, SecretState};
+pub(crate) use secret::{SecretRecord, Version};
+pub(crate) use stream::StreamHead;
+
+use crate::crypto::MacKey;
+use crate::encoding::{Encoder, from_hex, hex};
+use crate::error::{Error, ErrorCode, Result};
+use crate::ident::Slot;
+use crate::time::Timestamp;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// What a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordKind {
+    /// A secret.
+    Secret,
+    /// A proposed change that waits for its confirmation.
+    Pending,
+    /// The head of an audit stream.
+    Stream,
+    /// The vault's head: its id and its sealed root.
+    Head,
+}
+
+impl RecordKind {
+    /// The name on the wire and in the store.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RecordKind::Secret => "secret",
+            RecordKind::Pending => "pending",
+            RecordKind::Stream => "stream",
+            RecordKind::Head => "head",
+        }
+    }
+}
+
+/// The key of a record, unique in every store. Compared byte by byte, case and all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordKey {
+    /// What the record is.
+    pub kind: RecordKind,
+    /// The namespace of its slot; empty for records of the vault itself.
+    pub namespace: String,
+    /// The name of its slot, or of the record.
+    pub name: String,
+}
+
+impl RecordKey {
+    /// The key of the vault's head.
+    pub(crate) fn head() -> Self {
+        Self::of_vault(RecordKind::Head, "vault")
+    }
+
+    /// The key of the head of the vault's own stream.
+    pub(crate) fn vault_stream() -> Self {
+        Self::of_vault(RecordKind::Stream, "vault")
+    }
+
+    /// The key of a proposal.
+    pub(crate) fn pending(id: &str) -> Self {
+        Self::of_vault(RecordKind::Pending, id)
+    }
+
+    /// The key of a secret.
+    pub(crate) fn secret(slot: &Slot) -> Self {
+        Self::in_slot(RecordKind::Secret, slot)
+    }
+
+    /// The key of the head of the stream of whichever secret has the slot, or had it last.
+    pub(crate) fn stream(slot: &Slot) -> Self {
+        Self::in_slot(RecordKind::Stream, slot)
+    }
+
+    fn of_vault(kind: RecordKind, name: &str) -> Self {
+        RecordKey { kind, namespace: String::new(), name: name.to_string() }
+    }
+
+    fn in_slot(kind: RecordKind, slot: &Slot) -> Self {
+        RecordKey { kind, namespace: slot.namespace().to_string(), name: slot.name().to_string() }
+    }
+}
+
+/// The columns of a record: what SQL tables show of it. All are optional; secrets use most of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Columns {
+    /// Random identity of the secret, 32 hex digits; absent in rows that were never adopted.
+    pub uid: Option<String>,
+    /// `active` or `disabled`.
+    pub state: Option<String>,
+    /// The current version's number, from 1.
+    pub version: Option<u64>,
+    /// The current value, encrypted.
+    pub value_encrypted: Option<String>,
+    /// The id of its key, 64 hex digits, or what an old program wrote there.
+    pub encryption_key_id: Option<String>,
+    /// Keyed fingerprint of the current value, 64 hex digits.
+    pub value_fingerprint: Option<String>,
+    /// When the value last changed.
+    pub last_rotated: Option<Timestamp>,
+    /// The actor who created the secret.
+    pub created_by: Option<String>,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+    /// When anything of it last changed, counters excepted.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// Counters kept beside a record: not covered by its MAC, changed without changing its revision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Counters {
+    /// How many times the value was read.
+    pub accessed_count: u64,
+    /// When it was last read.
+    pub last_accessed: Option<Timestamp>,
+}
+
+/// A record as a store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Its key.
+    pub key: RecordKey,
+    /// Its revision: 0 in a row that was never adopted, from 1 otherwise, and one more with every put.
+    pub revision: u64,
+    /// Its columns.
+    #[serde(default)]
+    pub columns: Columns,
+    /// Its body: JSON text, kept to the letter.
+    pub data: String,
+    /// HMAC-SHA256 over everything above, 64 hex digits; absent in rows that were never adopted.
+    #[serde(default)]
+    pub mac: Option<String>,
+    /// Its counters.
+    #[serde(default)]
+    pub counters: Counters,
+}
+
+impl Record {
+    /// The bytes that the MAC covers: `docs/format.md`, "Records".
+    fn authenticated(&self) -> Vec<u8> {
+        let Columns {
+            uid,
+            state,
+            version,
+            value_encrypted,
+            encryption_key_id,
+            value_fingerprint,
+            last_rotated,
+            created_by,
+            created_at,
+            updated_at,
+        } = &self.columns;
+        let instant = |at: &Option<Timestamp>| at.map(|at| at.as_millis().cast_unsigned());
+        let mut encoder = Encoder::new("strongroom/v1/record");
+        encoder
+            .text(self.key.kind.name())
+            .text(&self.key.namespace)
+            .text(&self.key.name)
+            .integer(self.revision)
+            .optional_text(uid.as_deref())
+            .optional_text(state.as_deref())
+            .optional_integer(*version)
+            .optional_text(value_encrypted.as_deref())
+            .optional_text(encryption_key_id.as_deref())
+            .optional_text(value_fingerprint.as_deref())
+            .optional_integer(instant(last_rotated))
+            .optional_text(created_by.as_deref())
+            .optional_integer(instant(created_at))
+            .optional_integer(instant(updated_at))
+            .text(&self.data);
+        encoder.finish()
+    }
+
+    /// Computes the MAC and puts it in.
+    pub(crate) fn authenticate(mut self, key: &MacKey) -> Record {
+        self.mac = Some(hex(&key.mac(&self.authenticated())));
+        self
+    }
+
+    /// Checks the MAC. Errors: `RECORD_TAMPERED`.
+    pub(crate) fn verify(&self, key: &MacKey) -> Result<()> {
+        let mac = self.mac.as_deref().and_then(from_hex);
+        match mac {
+            Some(mac) if key.verify(&self.authenticated(), &mac) => Ok(()),
+            Some(_) => Err(self.tampered("its MAC does not match")),
+            None if self.revision == 0 => {
+                Err(self.tampered("it was written by another program since the store was adopted: adopt it, or delete it"))
+            }
+            None => Err(self.tampered("its MAC is missing")),
+        }
+    }
+
+    /// Reads the body. Only the head's is read before its MAC is verified: it holds the sealed root of the MAC key.
+    fn body<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_str(&self.data).map_err(|_| self.tampered("its body cannot be read"))
+    }
+
+    fn tampered(&self, why: &str) -> Error {
+        let (kind, key) = (self.key.kind.name(), &self.key);
+        let named = Slot::parse(Some(&key.namespace), &key.name).map(|slot| format!(" {slot}")).unwrap_or_default();
+        Error::new(ErrorCode::RecordTampered, format!("the stored {kind} record{named} is not as the vault wrote it: {why}"))
+    }
+}
+
+/// A body as JSON text.
+fn write_body<T: Serialize>(body: &T) -> Result<String> {
+    serde_json::to_string(body).map_err(|_| Error::new(ErrorCode::InvalidArgument, "the record can't be written as JSON"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::VaultRoot;
+    use crate::entropy::testing::Seeded;
+    use alloc::vec;
+    use serde_json::{Value, json};
+
+    fn record() -> Record {
+        Record {
+            key: RecordKey { kind: RecordKind::Secret, namespace: "nexus".into(), name: "token".into() },
+            revision: 3,
+            columns: Columns {
+                uid: Some("00".repeat(16)),
+                state: Some("active".into()),
+                version: Some(2),
+                value_encrypted: Some("sr1.AAAA".into()),
+                encryption_key_id: Some("ab".repeat(32)),
+                value_fingerprint: Some("cd".repeat(32)),
+                last_rotated: Some(Timestamp::from_millis(5)),
+                created_by: Some("alice".into()),
+                created_at: Some(Timestamp::from_millis(6)),
+                updated_at: Some(Timestamp::from_millis(7)),
+            },
+            data: "{}".into(),
+            mac: None,
+            counters: Counters { accessed_count: 9, last_accessed: None },
+        }
+    }
+
+    /// Every record that differs from this one in one place, made through its JSON so that no field is forgotten.
+    fn altered(record: &Record) -> Vec<(String, Record)> {
+        fn alter(value: &Value) -> Vec<(String, Value)> {
+            match value {
+                Value::Object(fields) => fields
+                    .iter()
+                    .flat_map(|(name, inner)| {
+                        alter(inner).into_iter().map(move |(path, new)| {
+                            let mut fields = fields.clone();
+                            fields.insert(name.clone(), new);
+                            (format!("{name}.{path}"), Value::Object(fields))
+                        })
+                    })
+                    .collect(),
+                Value::String(text) if text == "secret" => vec![("pending".into(), json!("pending"))],
+                Value::String(text) => vec![("longer".into(), json!(format!("{text}0"))), ("empty".into(), json!(""))],
+                Value::Number(number) => vec![("more".into(), json!(number.as_u64().unwrap() + 1))],
+                _ => vec![],
+            }
+        }
+        let value = serde_json::to_value(record).unwrap();
+        let mut all: Vec<_> = alter(&value)
+            .into_iter()
+            .map(|(path, value)| (path, serde_json::from_value::<Record>(value).unwrap()))
+            .collect();
+        for (name, _) in value["columns"].as_object().unwrap() {
+            let mut without = value.clone();
+            without["columns"][name] = Value::Null;
+            all.push((format!("columns.{name}.absent"), serde_json::from_value(without).unwrap()));
+        }
+        all
+    }
+
+    #[test]
+    fn every_altered_field_is_found_and_counters_are_free() {
+        let keys = VaultRoot::make(&mut Seeded::new(1)).unwrap().derive_keys();
+        let record = record().authenticate(&keys.record);
+        assert_eq!(record.verify(&keys.record), Ok(()));
+        let all = altered(&record);
+        assert!(all.len() > 30, "{}", all.len());
+        for (path, altered) in all {
+            let found = altered.verify(&keys.record);
+            if path.starts_with("counters") {
+                assert_eq!(found, Ok(()), "{path}");
+            } else {
+                assert_eq!(found.unwrap_err().code(), ErrorCode::RecordTampered, "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_vault_s_record_is_refused() {
+        let [one, two] = [1, 2].map(|seed| VaultRoot::make(&mut Seeded::new(seed)).unwrap().derive_keys());
+        assert!(record().authenticate(&one.record).verify(&two.record).is_err());
+        assert!(record().verify(&one.record).unwrap_err().message().contains("missing"));
+        assert!(Record { revision: 0, ..record() }.verify(&one.record).unwrap_err().message().contains("adopt"));
+    }
+}

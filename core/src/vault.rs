@@ -1,0 +1,198 @@
+//! The facade: a vault is a keyring and some options. It holds no state of the store and never caches a value.
+
+use crate::command::{self, CommandReply};
+use crate::entropy::Entropy;
+use crate::error::{Error, ErrorCode, Result};
+use crate::flow::Flow;
+use crate::ident::{Actor, Slot};
+use crate::keyring::Keyring;
+use crate::ops::{self, Adopted, AuditReport, Census, Confirmed, History, Listing, Proposed, Revealed, Settings, Written};
+use crate::record::Change;
+use crate::secret::SecretBytes;
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// What a vault can be told when it is opened.
+#[derive(Clone, Debug)]
+pub struct VaultOptions {
+    /// The id of the vault that the store must hold. Pinning it keeps a stripped store from being taken for a new one.
+    pub vault_id: Option<[u8; 16]>,
+    /// The actors who may use the vault; everybody who can call it when absent.
+    pub actors: Option<Vec<String>>,
+    /// The longest value in bytes, 1 to 16 MiB; 64 KiB unless told otherwise.
+    pub value_max: usize,
+    /// How long a proposal waits for its confirmation, in milliseconds; five minutes unless told otherwise.
+    pub proposal_millis: i64,
+    /// The changes that chat commands propose first.
+    pub confirm: BTreeSet<Change>,
+}
+
+impl Default for VaultOptions {
+    fn default() -> Self {
+        VaultOptions {
+            vault_id: None,
+            actors: None,
+            value_max: 64 * 1024,
+            proposal_millis: 5 * 60 * 1000,
+            confirm: BTreeSet::new(),
+        }
+    }
+}
+
+/// The most that [`VaultOptions::value_max`] can be.
+const VALUE_LIMIT: usize = 16 * 1024 * 1024;
+
+/// The most events that one call of [`Vault::audit`] reads.
+const AUDIT_LIMIT: u32 = 1000;
+
+/// A vault: operations over a store that the host supplies. Every operation is a [`Flow`].
+pub struct Vault {
+    settings: Arc<Settings>,
+    confirm: BTreeSet<Change>,
+}
+
+impl Vault {
+    /// A vault under a keyring. Errors: `INVALID_ARGUMENT` for options out of range.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use strongroom::{Keyring, Vault, VaultOptions};
+    /// let keyring = Keyring::parse("x42iNYxSqIjBHy0fvZ7tUzsqHsvGK2tj6lqUSWJmNVo=")?;
+    /// let vault = Vault::new(Arc::new(keyring), VaultOptions::default())?;
+    /// # Ok::<(), strongroom::Error>(())
+    /// ```
+    pub fn new(keyring: Arc<Keyring>, options: VaultOptions) -> Result<Vault> {
+        let VaultOptions { vault_id, actors, value_max, proposal_millis, confirm } = options;
+        if !(1..=VALUE_LIMIT).contains(&value_max) {
+            return Err(invalid(&format!("the longest value must be 1 to {VALUE_LIMIT} bytes")));
+        }
+        if proposal_millis < 1 {
+            return Err(invalid("a proposal must wait for at least a millisecond"));
+        }
+        let settings = Settings { keyring, vault_id, actors, value_max, proposal_millis };
+        Ok(Vault { settings: Arc::new(settings), confirm })
+    }
+
+    /// Gives a secret a value, whether it is new or not. Errors of the flow: `NAME_INVALID`, `VALUE_INVALID`, and those
+    /// that every operation has: `PERMISSION_DENIED`, `SESSION_EXPIRED`, `CONFLICT`, `STORAGE_FAILED`,
+    /// `RECORD_TAMPERED`, `VAULT_HEAD_MISSING`, `KEY_UNKNOWN`, `ENTROPY_FAILED`.
+    pub fn set(&self, actor: &Actor, slot: &Slot, value: SecretBytes, entropy: Box<dyn Entropy>) -> Flow<Written> {
+        let (settings, actor, slot) = self.own(actor, slot);
+        Flow::new(entropy, |io| async move { ops::set(&io, &settings, &actor, &slot, &value).await })
+    }
+
+    /// Reads a secret's value. Errors of the flow: `SECRET_NOT_FOUND`, `SECRET_DISABLED`, `NOT_AUTHENTIC`.
+    pub fn get(&self, actor: &Actor, slot: &Slot, entropy: Box<dyn Entropy>) -> Flow<Revealed> {
+        let (settings, actor, slot) = self.own(actor, slot);
+        Flow::new(entropy, |io| async move { ops::get(&io, &settings, &actor, &slot).await })
+    }
+
+    /// Tells whether a secret exists; recorded only when refused.
+    pub fn exists(&self, actor: &Actor, slot: &Slot, entropy: Box<dyn Entropy>) -> Flow<bool> {
+        let (settings, actor, slot) = self.own(actor, slot);
+        Flow::new(entropy, |io| async move { ops::exists(&io, &settings, &actor, &slot).await })
+    }
+
+    /// Lists the secrets of a namespace, or of all. Errors: `NAME_INVALID`.
+    pub fn list(&self, actor: &Actor, namespace: Option<&str>, entropy: Box<dyn Entropy>) -> Result<Flow<Listing>> {
+        let (settings, actor) = (Arc::clone(&self.settings), actor.clone());
+        let namespace = match namespace {
+            Some(namespace) => Some(Slot::parse_stored(Some(namespace), "any")?.namespace().to_string()),
+            None => None,
+        };
+        Ok(Flow::new(entropy, |io| async move { ops::list(&io, &settings, &actor, namespace.as_deref()).await }))
+    }
+
+    /// Gives an existing secret a new value. Errors of the flow: `SECRET_NOT_FOUND`, `VALUE_INVALID`.
+    pub fn rotate(&self, actor: &Actor, slot: &Slot, value: SecretBytes, entropy: Box<dyn Entropy>) -> Flow<Written> {
+        let (settings, actor, slot) = self.own(actor, slot);
+        Flow::new(entropy, |io| async move { ops::rotate(&io, &settings, &actor, &slot, &value).await })
+    }
+
+    /// Deletes a secret; its history stays. Errors of the flow: `SECRET_NOT_FOUND`.
+    pub fn delete(&self, actor: &Actor, slot: &Slot, entropy: Box<dyn Entropy>) -> Flow<Written> {
+        let (settings, actor, slot) = self.own(actor, slot);
+        Flow::new(entropy, |io| async move { ops::delete(&io, &settings, &actor, &slot).await })
+    }
+
+    /// Reads the latest events, latest first: of one secret, or of all; at most 1000. Errors: `INVALID_ARGUMENT`; of the
+    /// flow: `AUDIT_TAMPERED`.
+    pub fn audit(
+        &self,
+        actor: &Actor,
+        slot: Option<&Slot>,
+        limit: u32,
+        entropy: Box<dyn Entropy>,
+    ) -> Result<Flow<History>> {
+        if !(1..=AUDIT_LIMIT).contains(&limit) {
+            return Err(invalid(&format!("the limit must be 1 to {AUDIT_LIMIT} events")));
+        }
+        let (settings, actor, slot) = (Arc::clone(&self.settings), actor.clone(), slot.cloned());
+        Ok(Flow::new(entropy, move |io| async move { ops::audit(&io, &settings, &actor, slot.as_ref(), limit).await }))
+    }
+
+    /// Verifies the whole history. Errors of the flow: `AUDIT_TAMPERED`, naming the first bad event and why.
+    pub fn verify_audit(&self, actor: &Actor, entropy: Box<dyn Entropy>) -> Flow<AuditReport> {
+        let (settings, actor) = (Arc::clone(&self.settings), actor.clone());
+        Flow::new(entropy, |io| async move { ops::verify_audit(&io, &settings, &actor).await })
+    }
+
+    /// Proposes a change; a deletion takes no value. Errors of the flow: `INVALID_ARGUMENT`, those of the change.
+    pub fn propose(
+        &self,
+        actor: &Actor,
+        slot: &Slot,
+        (change, value): (Change, Option<SecretBytes>),
+        entropy: Box<dyn Entropy>,
+    ) -> Flow<Proposed> {
+        let (settings, actor, slot) = self.own(actor, slot);
+        Flow::new(entropy, move |io| async move {
+            ops::propose(&io, &settings, &actor, &slot, (change, value.as_ref())).await
+        })
+    }
+
+    /// Confirms a proposal. Errors of the flow: `CONFIRMATION_NOT_FOUND`, `CONFIRMATION_EXPIRED`,
+    /// `CONFIRMATION_MISMATCH`, `CHANGED_SINCE_PROPOSED`.
+    pub fn confirm(&self, actor: &Actor, id: &str, entropy: Box<dyn Entropy>) -> Flow<Confirmed> {
+        let (settings, actor, id) = (Arc::clone(&self.settings), actor.clone(), id.to_string());
+        Flow::new(entropy, |io| async move { ops::confirm(&io, &settings, &actor, &id).await })
+    }
+
+    /// Withdraws a proposal. Errors of the flow: `CONFIRMATION_NOT_FOUND`, `CONFIRMATION_MISMATCH`.
+    pub fn cancel(&self, actor: &Actor, id: &str, entropy: Box<dyn Entropy>) -> Flow<()> {
+        let (settings, actor, id) = (Arc::clone(&self.settings), actor.clone(), id.to_string());
+        Flow::new(entropy, |io| async move { ops::cancel(&io, &settings, &actor, &id).await })
+    }
+
+    /// Counts the stored values by key and format.
+    pub fn census(&self, actor: &Actor, entropy: Box<dyn Entropy>) -> Flow<Census> {
+        let (settings, actor) = (Arc::clone(&self.settings), actor.clone());
+        Flow::new(entropy, |io| async move { ops::census(&io, &settings, &actor).await })
+    }
+
+    /// Adopts rows that another program wrote into the store after its adoption.
+    pub fn adopt(&self, actor: &Actor, entropy: Box<dyn Entropy>) -> Flow<Adopted> {
+        let (settings, actor) = (Arc::clone(&self.settings), actor.clone());
+        Flow::new(entropy, |io| async move { ops::adopt(&io, &settings, &actor).await })
+    }
+
+    /// Runs a chat command, such as `secret get NAME`, and answers in words. The text may carry a value, so it is taken
+    /// as a secret. Errors of the flow: those that the sender can do nothing about, such as `STORAGE_FAILED`; all others
+    /// are answered in words too.
+    pub fn command(&self, actor: &Actor, text: SecretBytes, entropy: Box<dyn Entropy>) -> Flow<CommandReply> {
+        let (settings, actor, confirm) = (Arc::clone(&self.settings), actor.clone(), self.confirm.clone());
+        Flow::new(entropy, |io| async move { command::run(&io, &settings, &actor, &text, &confirm).await })
+    }
+
+    fn own(&self, actor: &Actor, slot: &Slot) -> (Arc<Settings>, Actor, Slot) {
+        (Arc::clone(&self.settings), actor.clone(), slot.clone())
+    }
+}
+
+fn invalid(message: &str) -> Error {
+    Error::new(ErrorCode::InvalidArgument, message.to_string())
+}
