@@ -1,0 +1,264 @@
+//! Opening a database: a fresh one gets its tables, that of an earlier program is adopted in place.
+//!
+//! Adoption rebuilds the two tables that such a program has, with every row, every further column, its indexes and its
+//! triggers. It is planned here and run by the host in one transaction, with foreign keys off and a copy of the file made
+//! first; values are not touched.
+
+use super::{SCHEMA, SCHEMA_VERSION};
+use crate::invalid_arguments;
+use serde::Deserialize;
+use serde_json::json;
+use strongroom::{Error, ErrorCode, Result};
+
+#[derive(Deserialize)]
+struct Inspection {
+    current: u64,
+    objects: Vec<Object>,
+    columns: Vec<Column>,
+    foreign_keys: Vec<ForeignKey>,
+}
+
+#[derive(Deserialize)]
+struct Object {
+    #[serde(rename = "type")]
+    kind: String,
+    table: String,
+    sql: String,
+    columns: Vec<Option<String>>,
+}
+
+#[derive(Deserialize)]
+struct Column {
+    table: String,
+    name: String,
+    #[serde(rename = "type")]
+    declared: String,
+    required: u64,
+    default: Option<String>,
+    hidden: u64,
+}
+
+#[derive(Deserialize)]
+struct ForeignKey {
+    table: String,
+    column: String,
+    parent: String,
+    parent_column: Option<String>,
+    on_update: String,
+    on_delete: String,
+}
+
+/// The columns that a table of an earlier program must have, or it is somebody else's.
+const NEEDED: [(&str, [&str; 2]); 2] = [("secrets", ["name", "value_encrypted"]), ("secrets_audit", ["secret_name", "action"])];
+
+/// The columns whose text is brought into the form that the vault reads.
+const INSTANTS: [&str; 4] = ["last_rotated", "created_at", "updated_at", "last_accessed"];
+
+/// What to run on a database that was just opened, given what the statement `inspect` says of it and the version that
+/// the statement `schema_version` gives, if the table is there.
+///
+/// Gives `{"state": "current" | "fresh" | "adopt", "statements": [...]}`. Errors: `UNSUPPORTED` for tables of a newer
+/// version, or of another program.
+pub fn plan_opening(inspection: &str, version: Option<u64>) -> Result<String> {
+    let inspection: Inspection =
+        serde_json::from_str(inspection).map_err(|error| invalid_arguments("the inspection", &error))?;
+    if inspection.current > 0 {
+        return match version {
+            Some(SCHEMA_VERSION) => Ok(json!({ "state": "current", "statements": [] }).to_string()),
+            _ => Err(unsupported("the database was written by a newer strongroom: update this one")),
+        };
+    }
+    let mut old_tables = Vec::new();
+    for (name, needed) in NEEDED {
+        old_tables.extend(OldTable::find(&inspection, name, &needed)?);
+    }
+    let state = if old_tables.is_empty() { "fresh" } else { "adopt" };
+    let mut statements: Vec<String> = Vec::new();
+    for table in &old_tables {
+        statements.push(format!("CREATE TABLE strongroom_old_{0} AS SELECT * FROM {0}", table.name));
+        statements.push(format!("DROP TABLE {}", table.name));
+    }
+    statements.extend(schema_statements());
+    for table in &old_tables {
+        statements.extend(table.extra.iter().map(|column| table.add_column(column)));
+        statements.push(table.copy_back());
+        statements.push(format!("DROP TABLE strongroom_old_{}", table.name));
+    }
+    for table in &old_tables {
+        statements.extend(table.objects.iter().map(|object| object.sql.clone()));
+    }
+    Ok(json!({ "state": state, "statements": statements }).to_string())
+}
+
+/// A table of an earlier program.
+struct OldTable<'a> {
+    name: &'static str,
+    /// Its columns that ours has too.
+    shared: Vec<&'a Column>,
+    /// Its columns that only it has.
+    extra: Vec<&'a Column>,
+    /// Its indexes and triggers that stay.
+    objects: Vec<&'a Object>,
+    foreign_keys: Vec<&'a ForeignKey>,
+}
+
+impl<'a> OldTable<'a> {
+    fn find(inspection: &'a Inspection, name: &'static str, needed: &[&str]) -> Result<Option<Self>> {
+        let columns: Vec<&Column> = inspection.columns.iter().filter(|column| column.table == name).collect();
+        if columns.is_empty() {
+            return Ok(None);
+        }
+        let has = |wanted: &&str| columns.iter().any(|column| column.name.eq_ignore_ascii_case(wanted));
+        let id_is_integer = |column: &&Column| {
+            !column.name.eq_ignore_ascii_case("id") || column.declared.to_ascii_uppercase().contains("INT")
+        };
+        if !needed.iter().all(has) || !columns.iter().all(id_is_integer) {
+            let message = format!("the table {name} is that of another program: keep the vault in a file of its own");
+            return Err(unsupported(&message));
+        }
+        if columns.iter().any(|column| column.hidden > 0) {
+            return Err(unsupported(&format!("the table {name} has generated columns, which are not adopted: drop them first")));
+        }
+        let ours = our_columns(name);
+        let is_ours = |column: &&Column| ours.iter().any(|ours| ours.eq_ignore_ascii_case(&column.name));
+        let (shared, extra) = columns.into_iter().partition(is_ours);
+        let objects = inspection.objects.iter().filter(|object| object.table == name && object.stays()).collect();
+        let foreign_keys = inspection.foreign_keys.iter().filter(|key| key.table == name).collect();
+        Ok(Some(OldTable { name, shared, extra, objects, foreign_keys }))
+    }
+
+    /// A column that only the old table has, with its default and what it refers to. It is required only where it has a
+    /// default: the vault does not know what to put in.
+    fn add_column(&self, column: &Column) -> String {
+        let mut sql = format!("ALTER TABLE {} ADD COLUMN {} {}", self.name, quoted(&column.name), column.declared);
+        if let Some(default) = &column.default {
+            sql.push_str(if column.required > 0 { " NOT NULL" } else { "" });
+            sql.push_str(&format!(" DEFAULT ({default})").replace("(CURRENT_TIMESTAMP)", "CURRENT_TIMESTAMP"));
+        }
+        if let Some(key) = self.foreign_keys.iter().find(|key| key.column.eq_ignore_ascii_case(&column.name)) {
+            let of = key.parent_column.as_ref().map(|column| format!("({})", quoted(column))).unwrap_or_default();
+            let (update, delete) = (&key.on_update, &key.on_delete);
+            sql.push_str(&format!(" REFERENCES {}{of} ON UPDATE {update} ON DELETE {delete}", quoted(&key.parent)));
+        }
+        sql
+    }
+
+    /// Every row with every column; instants in the form that the vault reads, where they can be read at all.
+    fn copy_back(&self) -> String {
+        let all = || self.shared.iter().chain(&self.extra);
+        let into: Vec<String> = all().map(|column| quoted(&column.name)).collect();
+        let from: Vec<String> = all().map(|column| converted(column)).collect();
+        let (name, into, from) = (self.name, into.join(", "), from.join(", "));
+        format!("INSERT INTO {name} ({into}) SELECT {from} FROM strongroom_old_{name} ORDER BY rowid")
+    }
+}
+
+impl Object {
+    /// Whether an index or trigger of the old table is made again. A unique index on the name alone is not, since names
+    /// are unique within their namespace; nor is a trigger that writes to the vault's own tables: it would alter records
+    /// behind the vault's back, and they would be refused.
+    fn stays(&self) -> bool {
+        let sql = self.sql.to_ascii_lowercase();
+        if self.kind == "index" {
+            let on_name = matches!(self.columns.as_slice(), [Some(column)] if column.eq_ignore_ascii_case("name"));
+            return !(on_name && sql.contains("unique"));
+        }
+        let unquoted: String = sql.chars().filter(|c| !matches!(c, '"' | '`' | '[' | ']' | '\'')).collect();
+        let separate = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+        let words: Vec<&str> = unquoted.split(separate).filter(|word| !word.is_empty()).collect();
+        // A table follows its verb at once (`UPDATE ON secrets`, the trigger's own event, has a word between), but for
+        // the words of a conflict clause.
+        !words.windows(2).any(|pair| {
+            let [verb, table] = pair else { return false };
+            let writes = matches!(*verb, "update" | "into" | "rollback" | "abort" | "fail" | "ignore" | "replace");
+            writes && is_vault_table(table)
+        }) && !words.windows(3).any(|three| matches!(three, ["delete", "from", table] if is_vault_table(table)))
+    }
+}
+
+fn is_vault_table(name: &str) -> bool {
+    NEEDED.iter().any(|(table, _)| *table == name)
+}
+
+fn converted(column: &Column) -> String {
+    let name = quoted(&column.name);
+    if column.name.eq_ignore_ascii_case("accessed_count") {
+        return format!("max(coalesce(CAST({name} AS INTEGER), 0), 0)");
+    }
+    if !INSTANTS.iter().any(|instant| instant.eq_ignore_ascii_case(&column.name)) {
+        return name;
+    }
+    // Programs wrote text, seconds or milliseconds. What cannot be read is kept as it is.
+    let iso = |operand: &str, modifier: &str| format!("strftime('%Y-%m-%dT%H:%M:%fZ', {operand}{modifier})");
+    let (millis, seconds) = (iso(&format!("{name} / 1000.0"), ", 'unixepoch'"), iso(&name, ", 'unixepoch'"));
+    format!(
+        "coalesce(CASE WHEN typeof({name}) IN ('integer', 'real') AND {name} > 100000000000 THEN {millis} \
+         WHEN typeof({name}) IN ('integer', 'real') THEN {seconds} ELSE {} END, {name})",
+        iso(&name, "")
+    )
+}
+
+/// The statements of the schema, one by one.
+fn schema_statements() -> impl Iterator<Item = String> {
+    let without_comments: String =
+        SCHEMA.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>().join("\n");
+    let statements: Vec<String> = without_comments.split(';').map(|sql| sql.trim().to_owned()).collect();
+    statements.into_iter().filter(|sql| !sql.is_empty())
+}
+
+/// The columns of one of our tables, read off the schema itself.
+fn our_columns(table: &str) -> Vec<String> {
+    let start = format!("CREATE TABLE {table} (");
+    let statement = schema_statements().find(|sql| sql.starts_with(&start)).unwrap_or_default();
+    let first_words = statement.lines().skip(1).filter_map(|line| line.split_whitespace().next());
+    first_words.filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '_')).map(str::to_owned).collect()
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn unsupported(message: &str) -> Error {
+    Error::new(ErrorCode::Unsupported, message.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trigger(sql: &str) -> Object {
+        Object { kind: "trigger".into(), table: "secrets".into(), sql: sql.into(), columns: Vec::new() }
+    }
+
+    #[test]
+    fn triggers_that_write_to_the_vault_s_tables_are_left_out_and_others_stay() {
+        for (sql, stays) in [
+            ("CREATE TRIGGER t AFTER UPDATE ON secrets BEGIN INSERT INTO log SELECT name FROM secrets; END", true),
+            ("CREATE TRIGGER t AFTER DELETE ON secrets BEGIN DELETE FROM secrets_log WHERE id = OLD.id; END", true),
+            ("CREATE TRIGGER t AFTER UPDATE ON secrets BEGIN UPDATE \"secrets\" SET updated_at = 1; END", false),
+            ("CREATE TRIGGER t AFTER INSERT ON secrets BEGIN INSERT INTO secrets_audit(action) VALUES ('set'); END", false),
+            ("CREATE TRIGGER t AFTER DELETE ON secrets BEGIN DELETE FROM secrets_audit; END", false),
+            ("CREATE TRIGGER t AFTER UPDATE ON secrets BEGIN UPDATE OR IGNORE secrets SET name = 1; END", false),
+        ] {
+            assert_eq!(trigger(sql).stays(), stays, "{sql}");
+        }
+    }
+
+    #[test]
+    fn our_columns_are_read_off_the_schema() {
+        let columns = our_columns("secrets");
+        assert_eq!(columns.first().map(String::as_str), Some("id"));
+        assert_eq!(columns.len(), 18);
+        assert_eq!(our_columns("secrets_audit").len(), 20);
+    }
+
+    #[test]
+    fn a_newer_schema_and_a_foreign_table_are_refused() {
+        let of = |json: &str, version| plan_opening(json, version).unwrap_err().code();
+        let newer = r#"{"current": 1, "objects": [], "columns": [], "foreign_keys": []}"#;
+        assert_eq!(of(newer, Some(2)), ErrorCode::Unsupported);
+        let foreign = r#"{"current": 0, "objects": [], "foreign_keys": [], "columns":
+            [{"table": "secrets", "name": "key", "type": "TEXT", "required": 0, "default": null, "hidden": 0}]}"#;
+        assert_eq!(of(foreign, None), ErrorCode::Unsupported);
+    }
+}
