@@ -10,12 +10,14 @@ mod operation;
 mod options;
 mod session;
 pub mod sqlite;
+mod text;
 
 pub use entropy::{OsEntropy, now};
 pub use environment::keyring_from_environment;
 pub use memory::MemoryStore;
 pub use options::{keyring_info, open_vault};
 pub use session::Session;
+pub use text::revealed_text;
 
 use strongroom::{Error, ErrorCode};
 

@@ -48,8 +48,8 @@ fn parse_vault_id(text: &str) -> Result<[u8; 16]> {
     value.map(u128::to_be_bytes).ok_or_else(invalid)
 }
 
-/// What may be told of a keyring's keys, as a JSON array of `{"id", "label", "created_at", "state"}`.
-pub fn keyring_info(keyring: &Keyring) -> String {
+/// What may be told of a keyring's keys, as an array of `{"id", "label", "created_at", "state"}`.
+pub fn keyring_info(keyring: &Keyring) -> Value {
     let keys = keyring.keys().map(|key| {
         json!({
             "id": key.id.to_hex(),
@@ -58,5 +58,5 @@ pub fn keyring_info(keyring: &Keyring) -> String {
             "state": key.state.name(),
         })
     });
-    Value::Array(keys.collect()).to_string()
+    Value::Array(keys.collect())
 }

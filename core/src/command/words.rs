@@ -17,15 +17,16 @@ pub(super) fn proposed(slot: &Slot, proposed: &Proposed, now: Timestamp) -> Stri
         (Change::Set, false) => format!("Set {slot} to {masked}?"),
     };
     let id = &proposed.id;
-    let left = minutes(proposed.expires_at.as_millis().saturating_sub(now.as_millis()));
+    // Rounded to the second, so that the instant between proposing and answering takes no minute off.
+    let left = minutes(proposed.expires_at.as_millis().saturating_sub(now.as_millis()).saturating_add(999));
     format!("{question}\nPress Confirm, or write: secret confirm {id}\nTo drop it: secret cancel {id}\nWithin {left}.")
 }
 
 fn minutes(millis: i64) -> String {
-    match millis / 60_000 {
-        0 => format!("{} seconds", millis / 1000),
-        1 => "1 minute".to_string(),
-        more => format!("{more} minutes"),
+    match millis {
+        ..60_000 => format!("{} seconds", millis / 1000),
+        ..120_000 => "1 minute".to_string(),
+        _ => format!("{} minutes", millis / 60_000),
     }
 }
 

@@ -16,7 +16,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroize;
 
-/// What every token begins with, since its timestamp is less than 2^38.
+/// What every token begins with, since its timestamp is less than 2^42.
 pub const PREFIX: &str = "gAAAA";
 
 const VERSION: u8 = 0x80;

@@ -105,7 +105,7 @@ fn proposed_value(scene: &Scene<'_>, proposal: &Proposal) -> Result<Option<Secre
     };
     let uid = Proposal::uid(&proposal.id).ok_or_else(|| not_found("is not waiting"))?;
     let context = Proposal::context(&proposal.body, &scene.head.vault_id, &uid);
-    scene.settings.keyring.open(sealed, &context).map(|opened| Some(opened.value))
+    scene.settings.keyring.open_sealed(sealed, &context).map(|opened| Some(opened.value))
 }
 
 fn plan_change(

@@ -65,7 +65,9 @@ impl Head {
         let vault_id = from_hex::<16>(&body.vault_id).ok_or_else(|| record.tampered("its vault id cannot be read"))?;
         let root = body.roots.iter().find(|root| root.epoch == body.epoch);
         let root = root.ok_or_else(|| record.tampered("it holds no root of its epoch"))?;
-        let opened = keyring.open(&root.sealed, &context(&vault_id, body.epoch)).map_err(|error| match error.code() {
+        // Sealed or nothing: in a format that knows no context, whoever can write to the store and knows any 32 bytes that
+        // were once encrypted could choose the root, and with it every MAC.
+        let opened = keyring.open_sealed(&root.sealed, &context(&vault_id, body.epoch)).map_err(|error| match error.code() {
             ErrorCode::KeyUnknown => error,
             code => Error::new(code, format!("the vault's root can't be opened: {error}")),
         })?;
@@ -78,4 +80,28 @@ impl Head {
 
 fn context(vault_id: &[u8; 16], epoch: u64) -> Context<'_> {
     Context { vault_id: Some(vault_id), version: Some(epoch), ..Context::of(Purpose::VaultRoot) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Format;
+    use crate::entropy::testing::Seeded;
+
+    #[test]
+    fn a_root_in_a_format_without_a_context_is_refused() {
+        let now = Timestamp::from_millis(0);
+        let keyring = Keyring::generate(&mut Seeded::new(1), now).unwrap();
+        let (head, record) = Head::make(&keyring, &mut Seeded::new(2), now).unwrap();
+        assert_eq!(Head::open(&record, &keyring).ok().unwrap().vault_id, head.vault_id);
+
+        // What a thief of the store can do who knows a plaintext: choose the root, and authenticate what they like.
+        let chosen = VaultRoot::make(&mut Seeded::new(3)).unwrap();
+        let sealed = keyring.encrypt(&mut Seeded::new(4), chosen.expose(), Format::NodeGcm, None).unwrap();
+        let mut body: Body = record.body().unwrap();
+        body.roots[0].sealed = sealed;
+        let forged = Record { data: write_body(&body).unwrap(), ..record }.authenticate(&chosen.derive_keys().record);
+        let error = Head::open(&forged, &keyring).err().unwrap();
+        assert_eq!(error.code(), ErrorCode::TokenMalformed);
+    }
 }

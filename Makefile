@@ -1,0 +1,26 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check package clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install what is missing: wasm toolchain, Node, npm and Python tools, browser
+	@scripts/setup.sh all
+
+demo: ## set up, build, and run the demonstration
+	@scripts/demo.sh
+
+test: ## set up, check, build, and run every suite
+	@scripts/test.sh
+
+check: ## formatting, lints, types, and the Rust tests
+	@scripts/check.sh
+
+package: ## release builds into dist/, each installed and imported once
+	@scripts/package.sh
+	@scripts/check-packages.sh
+
+clean: ## remove what was built (keeps .tools, .venv and node_modules)
+	rm -rf target dist node/lib node/*.node wasm/lib wasm/pkg
+	find python -name '__pycache__' -prune -exec rm -rf {} +
+	rm -f python/src/strongroom/*.so

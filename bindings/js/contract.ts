@@ -1,0 +1,131 @@
+/**
+ * The storage contract: what a host implements so that a vault can live in its database. Records and events are rows,
+ * and their fields have the names of the columns, in every language.
+ */
+
+/** Milliseconds since the Unix epoch, UTC. */
+export type Millis = number;
+
+/** The key of a record, unique in every store, compared byte by byte. */
+export interface RecordKey {
+  kind: "secret" | "pending" | "stream" | "head";
+  namespace: string;
+  name: string;
+}
+
+/** A record. Keep every field to the letter: a MAC covers all of them but the counters. */
+export interface StoredRecord {
+  key: RecordKey;
+  /** 0 in rows that were never adopted. */
+  revision: number;
+  columns: {
+    uid?: string | null;
+    state?: string | null;
+    version?: number | null;
+    value_encrypted?: string | null;
+    encryption_key_id?: string | null;
+    value_fingerprint?: string | null;
+    last_rotated?: Millis | null;
+    created_by?: string | null;
+    created_at?: Millis | null;
+    updated_at?: Millis | null;
+  };
+  /** JSON text. */
+  data: string;
+  mac?: string | null;
+  counters?: { accessed_count: number; last_accessed?: Millis | null };
+}
+
+/** An audit event. */
+export interface StoredEvent {
+  stream?: string | null;
+  seq?: number | null;
+  at?: Millis | null;
+  operation_id?: string | null;
+  action?: string | null;
+  secret_uid?: string | null;
+  namespace?: string | null;
+  name?: string | null;
+  actor?: string | null;
+  platform?: string | null;
+  outcome?: string | null;
+  success?: boolean | null;
+  code?: string | null;
+  reason?: string | null;
+  epoch?: number | null;
+  digest?: string | null;
+  prev_mac?: string | null;
+  mac?: string | null;
+}
+
+/** What must be there for a change set to apply. */
+export type Expected = "absent" | { revision: number };
+
+/** One atomic write. A store that finds the operation id among its events answers `committed` and does nothing. */
+export interface ChangeSet {
+  operation_id: string;
+  puts: { record: StoredRecord; expected: Expected }[];
+  deletes: { key: RecordKey; expected: Expected }[];
+  checks: { key: RecordKey; expected: Expected }[];
+  counters: { key: RecordKey; accessed: number; at: Millis }[];
+  events: StoredEvent[];
+}
+
+export interface ListQuery {
+  kind: RecordKey["kind"];
+  namespace: string | null;
+  limit: number;
+}
+
+export interface EventQuery {
+  scope: { slot: { namespace: string; name: string } } | "latest" | "chained" | "unchained";
+  limit: number;
+}
+
+/** A page, and where it ended: null when it was the last. */
+export interface ListPage {
+  items: { key: RecordKey; revision: number }[];
+  cursor: string | null;
+}
+
+export interface EventPage {
+  events: StoredEvent[];
+  cursor: string | null;
+}
+
+/**
+ * How a commit ended. `failed` says that nothing was applied; when a store does not know, it throws, and is asked again
+ * with the same operation id.
+ */
+export type CommitAnswer = "committed" | "conflict" | "failed";
+
+type Awaitable<T> = T | Promise<T>;
+
+/** A store: four callbacks, each sync or async. What they throw becomes the cause of a `STORAGE_FAILED`. */
+export interface Store {
+  /** The records with these keys that exist, in any order, and no others. */
+  load(keys: RecordKey[]): Awaitable<StoredRecord[]>;
+  /** A page of keys and revisions, ordered by namespace and name, byte by byte. */
+  list(query: ListQuery, cursor: string | null): Awaitable<ListPage>;
+  /** Applies all of a change set or none of it. */
+  commit(changeSet: ChangeSet): Awaitable<CommitAnswer>;
+  /** A page of events. */
+  events(query: EventQuery, cursor: string | null): Awaitable<EventPage>;
+}
+
+/** What a flow asks. */
+export type Request =
+  | { load: { keys: RecordKey[] } }
+  | { list: { query: ListQuery; cursor: string | null } }
+  | { commit: { change_set: ChangeSet } }
+  | { events: { query: EventQuery; cursor: string | null } }
+  | { wait: { millis: number } };
+
+/** What a host answers. */
+export type Answer =
+  | { load: { records: StoredRecord[] } }
+  | { list: ListPage }
+  | { commit: "committed" | "conflict" }
+  | { events: EventPage }
+  | { wait: Record<string, never> }
+  | { failed: { applied: "no" | "unknown" } };

@@ -1,0 +1,65 @@
+/**
+ * What the native part offers, in Node (napi) and in the browser (wasm). Plaintext crosses through arguments and results
+ * made for it; everything else is JSON.
+ */
+import { StrongroomError } from "./errors.js";
+
+export type Text = string | Uint8Array;
+
+export interface NativeSecret {
+  revealText(): string;
+  revealBytes(): Uint8Array;
+  masked(style: string): string;
+  equals(other: NativeSecret): boolean;
+  wipe(): void;
+}
+
+export interface NativeKeyring {
+  encrypt(plaintext: Text, format?: string, associatedData?: Text): string;
+  decryptText(token: string, associatedData?: Text): string;
+  decryptBytes(token: string, associatedData?: Text): Uint8Array;
+  /** Which format a token has and which key opens it: `{ format, key_id }`. */
+  inspect(token: string, associatedData?: Text): unknown;
+  /** `[{ id, label, created_at, state }]` */
+  keys(): unknown;
+  dangerousExport(): string;
+}
+
+export interface NativeSession {
+  step(now: number, reply?: string): string;
+  takeSecret(): NativeSecret | null | undefined;
+  close(): void;
+}
+
+export interface NativeVault {
+  begin(operation: string, value?: NativeSecret): NativeSession;
+}
+
+export interface Native {
+  version(): string;
+  mask(value: Text, style: string): string;
+  makeSecret(value: Text): NativeSecret;
+  generateKeyring(now: number): NativeKeyring;
+  parseKeyring(text: string): NativeKeyring;
+}
+
+/** What only hosts with a vault offer. */
+export interface NativeWithVault extends Native {
+  openVault(keyring: NativeKeyring, options: string): NativeVault;
+  MemoryStore: new () => { answer(request: string): string };
+}
+
+let installed: Native | undefined;
+
+/** Called once by the package's entry. */
+export function install(native: Native): void {
+  installed = native;
+}
+
+/** The native part, or an error that says how to get it. */
+export function native(): Native {
+  if (installed === undefined) {
+    throw new StrongroomError("UNSUPPORTED", "strongroom is not loaded: in the browser, `await init()` first");
+  }
+  return installed;
+}

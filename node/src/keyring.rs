@@ -1,0 +1,104 @@
+//! Keyrings.
+
+use crate::{Text, Thrown, host_failed, secret_of, thrown};
+use napi::{Env, JsString};
+use napi::bindgen_prelude::BufferSlice;
+use napi_derive::napi;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use strongroom::SecretBytes;
+use strongroom::crypto::Format;
+use strongroom::keyring::Decrypted;
+use strongroom_bindings::{OsEntropy, keyring_from_environment, keyring_info, now, revealed_text};
+use zeroize::Zeroizing;
+
+/// Keys, outside of JavaScript's heap.
+#[napi]
+pub struct NativeKeyring {
+    pub(crate) keyring: Arc<strongroom::Keyring>,
+}
+
+fn wrapped(keyring: strongroom::Result<strongroom::Keyring>) -> Result<NativeKeyring, Thrown> {
+    keyring.map(|keyring| NativeKeyring { keyring: Arc::new(keyring) }).map_err(thrown)
+}
+
+/// A keyring of one fresh key.
+#[napi]
+pub fn generate_keyring(now_millis: f64) -> Result<NativeKeyring, Thrown> {
+    wrapped(strongroom::Keyring::generate(&mut OsEntropy, now(now_millis)))
+}
+
+/// A keyring from text.
+#[napi]
+pub fn parse_keyring(text: String) -> Result<NativeKeyring, Thrown> {
+    wrapped(strongroom::Keyring::parse(&Zeroizing::new(text)))
+}
+
+/// A keyring from the values of `ENCRYPTION_KEY` and `ENCRYPTION_KEY_FILE`.
+#[napi]
+pub fn keyring_from_environment_values(key: Option<String>, key_file: Option<String>) -> Result<NativeKeyring, Thrown> {
+    let key = key.map(Zeroizing::new);
+    wrapped(keyring_from_environment(key.as_ref().map(|key| key.as_str()), key_file.as_deref()))
+}
+
+#[napi]
+impl NativeKeyring {
+    /// Encrypts a value.
+    #[napi]
+    pub fn encrypt(&self, plaintext: Text, format: Option<String>, associated_data: Option<Text>) -> Result<String, Thrown> {
+        let format = format.as_deref().map_or(Ok(Format::default()), Format::from_name).map_err(thrown)?;
+        let (plaintext, associated_data) = (secret_of(plaintext), associated_data.map(secret_of));
+        let associated_data = associated_data.as_ref().map(SecretBytes::expose);
+        self.keyring.encrypt(&mut OsEntropy, plaintext.expose(), format, associated_data).map_err(thrown)
+    }
+
+    /// Decrypts to text.
+    #[napi]
+    pub fn decrypt_text<'env>(
+        &self,
+        env: &'env Env,
+        token: String,
+        associated_data: Option<Text>,
+    ) -> Result<JsString<'env>, Thrown> {
+        let decrypted = self.decrypt(&token, associated_data)?;
+        env.create_string(revealed_text(&decrypted.value).map_err(thrown)?).map_err(host_failed)
+    }
+
+    /// Decrypts to bytes.
+    #[napi]
+    pub fn decrypt_bytes<'env>(
+        &self,
+        env: &'env Env,
+        token: String,
+        associated_data: Option<Text>,
+    ) -> Result<BufferSlice<'env>, Thrown> {
+        let decrypted = self.decrypt(&token, associated_data)?;
+        // EXPOSE: the host asked for it by name.
+        BufferSlice::copy_from(env, decrypted.value.expose()).map_err(host_failed)
+    }
+
+    /// Which format a token is in and which key opens it.
+    #[napi]
+    pub fn inspect(&self, token: String, associated_data: Option<Text>) -> Result<Value, Thrown> {
+        let Decrypted { format, key_id, .. } = self.decrypt(&token, associated_data)?;
+        Ok(json!({ "format": format.name(), "key_id": key_id.to_hex() }))
+    }
+
+    /// What may be told of every key.
+    #[napi]
+    pub fn keys(&self) -> Value {
+        keyring_info(&self.keyring)
+    }
+
+    /// All keys as text.
+    #[napi]
+    pub fn dangerous_export<'env>(&self, env: &'env Env) -> Result<JsString<'env>, Thrown> {
+        let text = self.keyring.dangerous_export();
+        env.create_string(revealed_text(&text).map_err(thrown)?).map_err(host_failed)
+    }
+
+    fn decrypt(&self, token: &str, associated_data: Option<Text>) -> Result<Decrypted, Thrown> {
+        let associated_data = associated_data.map(secret_of);
+        self.keyring.decrypt(token, associated_data.as_ref().map(SecretBytes::expose)).map_err(thrown)
+    }
+}

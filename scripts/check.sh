@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Formatting, lints, types and the Rust tests: what to run before every commit.
+set -euo pipefail
+# shellcheck source=scripts/steps.sh
+. "$(dirname "$0")/steps.sh"
+
+scripts/setup.sh rust wasm node python
+
+timed "check: one version in all manifests" scripts/version.sh
+timed "check: cargo fmt" cargo fmt --all --check
+# The wasm crate too: its glue compiles for the host, so clippy needs no wasm toolchain.
+timed "check: clippy" cargo clippy --quiet --workspace --all-targets -- -D warnings
+timed "check: core without std" scripts/wasm-cargo.sh --no-std check --quiet -p strongroom
+timed "check: cargo test" cargo test --quiet -p strongroom -p strongroom-bindings
+
+timed "check: ruff format" .venv/bin/ruff format --check --quiet python
+timed "check: ruff check" .venv/bin/ruff check --quiet python
+timed "check: mypy" .venv/bin/mypy --config-file python/pyproject.toml --strict python/src python/tests
+
+# wasm/ts is checked against the declarations that wasm-bindgen writes.
+timed "check: wasm build" scripts/build-wasm.sh
+timed "check: tsc (node)" node_modules/.bin/tsc -p node --noEmit
+timed "check: tsc (wasm)" node_modules/.bin/tsc -p wasm --noEmit
+timed "check: biome" node_modules/.bin/biome check --error-on-warnings

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Everything: set-up, checks, builds, and every suite of every language.
+set -euo pipefail
+# shellcheck source=scripts/steps.sh
+. "$(dirname "$0")/steps.sh"
+
+# One line each: KIND FOLDER. A folder that is missing fails the run.
+SUITES=(
+  "pytest python/tests"
+  "node node/tests"
+  "wasm-node wasm/tests"
+  "wasm-browser wasm/tests"
+)
+
+suite_pytest() { .venv/bin/python -m pytest "$1" -q; }
+
+suite_node() {
+  compgen -G "$1/*.test.mjs" >/dev/null || stop "$1 holds no *.test.mjs"
+  node --test "$1/*.test.mjs"
+}
+
+suite_wasm-node() { scripts/wasm-cargo.sh test -p strongroom-wasm --tests; }
+
+suite_wasm-browser() {
+  CHROMEDRIVER="$(command -v chromedriver)" WASM_BINDGEN_USE_BROWSER=1 \
+    scripts/wasm-cargo.sh test -p strongroom-wasm --tests
+}
+
+run_suite() {
+  [ -d "$2" ] || stop "the suite $2 is missing"
+  "suite_$1" "$2"
+}
+
+timed "setup" scripts/setup.sh all
+timed "check" scripts/check.sh
+timed "build: node" scripts/build-node.sh
+timed "build: python" scripts/build-python.sh
+for suite in "${SUITES[@]}"; do
+  # shellcheck disable=SC2086  # two words on purpose
+  timed "test: $suite" run_suite $suite
+done
+say "all $((${#SUITES[@]})) suites passed in $SECONDS s"

@@ -1,0 +1,1 @@
+export { default, version } from "../pkg/strongroom_wasm.js";
