@@ -2,14 +2,36 @@
 
 use pyo3::prelude::pymodule;
 
+mod keyring;
+mod secret;
+mod vault;
+
 /// The native part of the package `strongroom`.
 #[pymodule(name = "_native")]
 mod native {
-    use pyo3::prelude::pyfunction;
+    use crate::secret::Text;
+    use crate::secret::raised;
+    use pyo3::prelude::{PyResult, pyfunction};
+    use strongroom::MaskStyle;
+
+    #[pymodule_export]
+    use crate::keyring::{Keyring, generate_keyring, keyring_from_environment_values, parse_keyring};
+    #[pymodule_export]
+    use crate::secret::{NativeError, Secret, make_secret};
+    #[pymodule_export]
+    use crate::vault::{MemoryStore, Session, Vault, open_vault, sqlite_plan, sqlite_plan_opening, sqlite_statements};
 
     /// The version of this package.
     #[pyfunction]
     fn version() -> &'static str {
         env!("CARGO_PKG_VERSION")
+    }
+
+    /// A text that stands for a value.
+    #[pyfunction]
+    fn mask(value: Text, style: &str) -> PyResult<String> {
+        let style = MaskStyle::from_name(style).map_err(raised)?;
+        // EXPOSE: masked on the way.
+        Ok(strongroom::mask::mask(value.as_bytes(), style))
     }
 }

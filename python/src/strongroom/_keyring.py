@@ -1,0 +1,124 @@
+"""Keys, and the encryption of an application's own data."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast
+
+from strongroom import _native
+from strongroom._error import translated
+from strongroom._time import instant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from strongroom._secret import Format
+
+
+@dataclass(frozen=True)
+class KeyInfo:
+    """What may be told of a key."""
+
+    id: str
+    """64 hex digits; people are shown the first 8."""
+    label: str | None
+    created_at: datetime | None
+    """When it was made, UTC, where that is known: key text does not say."""
+    state: Literal["primary", "enabled", "disabled", "destroyed"]
+
+
+class Keyring:
+    """Keys in order: the first one writes, all of them read.
+
+    >>> keyring = Keyring.generate()
+    >>> token = keyring.encrypt(b"hunter2", associated_data=b"user:42")
+    >>> keyring.decrypt(token, associated_data=b"user:42")
+    b'hunter2'
+    """
+
+    __slots__ = ("_handle",)
+
+    _handle: _native.Keyring
+
+    def __init__(self) -> None:
+        raise TypeError("use Keyring.from_env(), Keyring.parse(text) or Keyring.generate()")
+
+    @classmethod
+    def _of(cls, handle: _native.Keyring) -> Keyring:
+        keyring = cls.__new__(cls)
+        keyring._handle = handle
+        return keyring
+
+    @classmethod
+    def generate(cls) -> Keyring:
+        """A keyring of one fresh key. Keep what `dangerous_export()` gives, or what it encrypts is lost."""
+        with translated():
+            return cls._of(_native.generate_keyring(time.time() * 1000))
+
+    @classmethod
+    def parse(cls, text: str) -> Keyring:
+        """A keyring from text: one key, or several separated by commas or newlines, the first of them primary.
+
+        A key is `srk1.` text, base64 or base64url of 32 bytes, or 64 hex digits. Raises `NotConfiguredError`,
+        `KeyInvalidError`.
+        """
+        with translated():
+            return cls._of(_native.parse_keyring(text))
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Keyring:
+        """The keyring of this process: `ENCRYPTION_KEY`, or the file that `ENCRYPTION_KEY_FILE` names.
+
+        Both set is an error, and a key is never generated. Raises `NotConfiguredError`, `KeyInvalidError`,
+        `InvalidArgumentError`.
+        """
+        environ = os.environ if environ is None else environ
+        key, file = environ.get("ENCRYPTION_KEY"), environ.get("ENCRYPTION_KEY_FILE")
+        with translated():
+            return cls._of(_native.keyring_from_environment_values(key, file))
+
+    def encrypt(
+        self,
+        plaintext: str | bytes,
+        *,
+        format: Format = "sealed",  # noqa: A002  # the field's own word
+        associated_data: str | bytes | None = None,
+    ) -> str:
+        """Encrypts, under the primary key. `fernet` is read, not written.
+
+        Raises `InvalidArgumentError` when associated data is given for a format that knows none.
+        """
+        with translated():
+            return self._handle.encrypt(plaintext, format, associated_data)
+
+    def decrypt(self, token: str, *, associated_data: str | bytes | None = None) -> bytes:
+        """Decrypts a token, whichever of the three formats it is in.
+
+        The formats other than `sealed` know no associated data, and it is not looked at for them. Raises
+        `NotAuthenticError`, `KeyUnknownError`, `TokenMalformedError`.
+        """
+        with translated():
+            return self._handle.decrypt(token, associated_data)
+
+    def inspect_token(self, token: str, *, associated_data: str | bytes | None = None) -> tuple[Format, str]:
+        """The format of a token and the id of the key that opens it. Opens it to find out; raises as `decrypt` does."""
+        with translated():
+            return cast("tuple[Format, str]", self._handle.inspect(token, associated_data))
+
+    @property
+    def keys(self) -> list[KeyInfo]:
+        """What may be told of every key, in ring order."""
+        told = json.loads(self._handle.keys())
+        return [KeyInfo(**{**key, "created_at": instant(key["created_at"])}) for key in told]
+
+    def dangerous_export(self) -> str:
+        """All keys as `srk1.` text, the primary first: what opens everything. Write it where keys are kept, only."""
+        with translated():
+            return self._handle.dangerous_export()
+
+    def __repr__(self) -> str:
+        return f"Keyring({', '.join(key.id[:8] for key in self.keys)})"

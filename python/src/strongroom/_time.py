@@ -1,0 +1,21 @@
+"""Instants: milliseconds since the epoch within, aware `datetime` in UTC without."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def instant(millis: int | None) -> datetime | None:
+    """The `datetime` of so many milliseconds."""
+    return None if millis is None else _EPOCH + timedelta(milliseconds=millis)
+
+
+def millis(at: datetime | None) -> int | None:
+    """The milliseconds of a `datetime`, which must know its time zone."""
+    if at is None:
+        return None
+    if at.tzinfo is None:
+        raise ValueError("the datetime has no time zone: use datetime.now(timezone.utc)")
+    return (at - _EPOCH) // timedelta(milliseconds=1)

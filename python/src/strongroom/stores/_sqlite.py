@@ -1,0 +1,158 @@
+"""The vault's records and events in a SQLite file, through the standard library's `sqlite3`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import stat
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from strongroom import _native
+from strongroom._error import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from strongroom.stores import CommitAnswer
+
+_Rows = list[tuple[Any, ...]]
+_Page = tuple[list[Any], "str | None"]
+
+_STATEMENTS: dict[str, str] = json.loads(_native.sqlite_statements())
+
+
+class SQLiteStore:
+    """A store in a SQLite file. A file that does not exist is made.
+
+    One that an earlier program filled is adopted in place, after a copy beside it (`bot.db.before-strongroom`): its
+    rows, further columns, indexes and triggers stay. Threads take turns.
+
+    >>> from strongroom import Keyring, Vault
+    >>> with SQLiteStore(":memory:") as store:
+    ...     vault = Vault(Keyring.generate(), store)
+    ...     vault.set("A", "sk_test_abc123", actor="alice").created
+    True
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, busy_timeout: float = 10.0) -> None:
+        """Opens a file; `busy_timeout` is how long to wait for other writers, in seconds.
+
+        Raises `UnsupportedError` for another program's tables, and what `sqlite3` raises.
+        """
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(
+            path, timeout=busy_timeout, isolation_level=None, check_same_thread=False, cached_statements=64
+        )
+        try:
+            self._open(os.fspath(path))
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def load(self, keys: list[dict[str, Any]], /) -> list[dict[str, Any]]:
+        """The records with these keys that exist."""
+        return [json.loads(record) for (record,) in self._read({"load": {"keys": keys}})]
+
+    def list(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
+        """A page of keys and revisions."""
+        items, next_cursor = self._page({"list": {"query": query, "cursor": cursor}}, query["limit"])
+        return {"items": items, "cursor": next_cursor}
+
+    def events(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
+        """A page of events."""
+        events, next_cursor = self._page({"events": {"query": query, "cursor": cursor}}, query["limit"])
+        return {"events": events, "cursor": next_cursor}
+
+    def commit(self, change_set: dict[str, Any], /) -> CommitAnswer:
+        """Applies all of a change set or none of it."""
+        with translated():
+            plan = json.loads(_native.sqlite_plan(json.dumps({"commit": {"change_set": change_set}})))
+
+        def write() -> CommitAnswer | None:
+            for run in plan["write"]:
+                row = self._connection.execute(_STATEMENTS[run["statement"]], (run["param"],)).fetchone()
+                expect = run.get("expect")
+                if expect is not None and (None if row is None else row[0]) != expect["value"]:
+                    otherwise: CommitAnswer = expect["otherwise"]
+                    return otherwise
+            return None
+
+        with self._lock:
+            return self._transaction(write) or "committed"
+
+    def close(self) -> None:
+        """Closes the database."""
+        with self._lock:
+            self._connection.close()
+
+    def __enter__(self) -> SQLiteStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _read(self, request: dict[str, Any]) -> _Rows:
+        with translated():
+            read = json.loads(_native.sqlite_plan(json.dumps(request)))["read"]
+        with self._lock:
+            return self._connection.execute(_STATEMENTS[read["statement"]], (read["param"],)).fetchall()
+
+    def _page(self, request: dict[str, Any], limit: int) -> _Page:
+        rows = self._read(request)
+        return [json.loads(item) for item, _ in rows], None if len(rows) < limit else rows[-1][1]
+
+    def _transaction(self, run: Callable[[], CommitAnswer | None]) -> CommitAnswer | None:
+        """Runs something in a transaction that it commits only when it answers nothing."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            answer = run()
+            self._connection.execute("COMMIT" if answer is None else "ROLLBACK")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        return answer
+
+    def _open(self, path: str) -> None:
+        planned = self._plan_opening()
+        if planned["state"] == "current":
+            return
+        if planned["state"] == "fresh":
+            self._connection.execute("PRAGMA journal_mode = WAL")
+        if planned["state"] == "adopt":
+            self._copy_beside(path)
+        foreign_keys = self._first("PRAGMA foreign_keys")
+        self._connection.execute("PRAGMA foreign_keys = OFF")
+        try:
+            self._transaction(self._rebuild)
+        finally:
+            self._connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+
+    def _rebuild(self) -> None:
+        """Planned again inside the transaction: another process may have come first."""
+        before = len(self._connection.execute("PRAGMA foreign_key_check").fetchall())
+        for sql in self._plan_opening()["statements"]:
+            self._connection.execute(sql)
+        if len(self._connection.execute("PRAGMA foreign_key_check").fetchall()) > before:
+            raise sqlite3.IntegrityError("adopting the database would break its foreign keys; nothing was changed")
+
+    def _plan_opening(self) -> dict[str, Any]:
+        inspection = self._first(_STATEMENTS["inspect"])
+        version = self._first(_STATEMENTS["schema_version"]) if json.loads(inspection)["current"] else None
+        with translated():
+            plan: dict[str, Any] = json.loads(_native.sqlite_plan_opening(inspection, version))
+        return plan
+
+    def _copy_beside(self, path: str) -> None:
+        copy = Path(f"{path}.before-strongroom")
+        if path == ":memory:" or copy.exists():
+            return
+        self._connection.execute("VACUUM INTO ?", (str(copy),))
+        copy.chmod(stat.S_IMODE(Path(path).stat().st_mode))
+
+    def _first(self, sql: str) -> Any:
+        row = self._connection.execute(sql).fetchone()
+        return None if row is None else row[0]

@@ -1,0 +1,97 @@
+//! Vaults, sessions, and what stores need.
+
+use crate::keyring::Keyring;
+use crate::secret::{Secret, raised};
+use pyo3::prelude::{PyResult, pyclass, pyfunction, pymethods};
+use std::sync::Arc;
+use strongroom::SecretBytes;
+use strongroom_bindings::sqlite;
+
+/// A vault.
+#[pyclass(frozen)]
+pub(crate) struct Vault {
+    vault: strongroom::Vault,
+}
+
+/// Opens a vault with options as JSON.
+#[pyfunction]
+pub(crate) fn open_vault(keyring: &Keyring, options: &str) -> PyResult<Vault> {
+    let vault = strongroom_bindings::open_vault(Arc::clone(&keyring.keyring), options).map_err(raised)?;
+    Ok(Vault { vault })
+}
+
+#[pymethods]
+impl Vault {
+    /// Starts an operation as JSON, with a value beside it.
+    #[pyo3(signature = (operation, value))]
+    fn begin(&self, operation: &str, value: Option<&Secret>) -> PyResult<Session> {
+        // A copy of its own: the caller may wipe the secret while the operation goes on.
+        let value = value.map(|value| value.get().map(|value| SecretBytes::copy_of(value.expose()))).transpose()?;
+        let session = strongroom_bindings::Session::begin(&self.vault, operation, value).map_err(raised)?;
+        Ok(Session { session })
+    }
+}
+
+/// One operation under way.
+#[pyclass(frozen)]
+pub(crate) struct Session {
+    session: strongroom_bindings::Session,
+}
+
+#[pymethods]
+impl Session {
+    /// Goes on until the next request or the end.
+    #[pyo3(signature = (now_millis, reply))]
+    fn step(&self, now_millis: f64, reply: Option<&str>) -> PyResult<String> {
+        self.session.step(now_millis, reply).map_err(raised)
+    }
+
+    /// The value that the operation gave.
+    fn take_secret(&self) -> Option<Secret> {
+        self.session.take_value().map(Secret::new)
+    }
+
+    /// Ends the operation.
+    fn close(&self) {
+        self.session.close();
+    }
+}
+
+/// A store in memory.
+#[pyclass(frozen)]
+#[derive(Default)]
+pub(crate) struct MemoryStore {
+    store: strongroom_bindings::MemoryStore,
+}
+
+#[pymethods]
+impl MemoryStore {
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+
+    /// Answers a request as JSON.
+    fn answer(&self, request: &str) -> PyResult<String> {
+        self.store.answer(request).map_err(raised)
+    }
+}
+
+/// The statements of a SQLite store, by name, as JSON.
+#[pyfunction]
+pub(crate) fn sqlite_statements() -> String {
+    sqlite::statements()
+}
+
+/// What a SQLite store runs for a request.
+#[pyfunction]
+pub(crate) fn sqlite_plan(request: &str) -> PyResult<String> {
+    sqlite::plan(request).map_err(raised)
+}
+
+/// What a SQLite store runs when it opens a database.
+#[pyfunction]
+#[pyo3(signature = (inspection, version))]
+pub(crate) fn sqlite_plan_opening(inspection: &str, version: Option<u64>) -> PyResult<String> {
+    sqlite::plan_opening(inspection, version).map_err(raised)
+}
