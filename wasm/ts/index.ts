@@ -1,1 +1,43 @@
-export { default, version } from "../pkg/strongroom_wasm.js";
+/**
+ * strongroom for the browser. `await init()` once, then use it like the Node package.
+ *
+ * @example
+ * import { init, Keyring } from "strongroom-web";
+ * await init();
+ * Keyring.parse(text).decrypt(token);
+ */
+import { install, type Native } from "../../bindings/js/native.js";
+import load, * as native from "../pkg/strongroom_wasm.js";
+
+export {
+  type AnyStrongroomError,
+  ERROR_CODES,
+  type ErrorCode,
+  isStrongroomError,
+  StrongroomError,
+} from "../../bindings/js/errors.js";
+export { type DecryptOptions, type EncryptOptions, type KeyInfo, Keyring } from "../../bindings/js/keyring.js";
+export { type Format, type MaskStyle, mask, Secret, type SecretDetails } from "../../bindings/js/secret.js";
+
+/** Where the module comes from: a URL, a response, its bytes, or the module itself. */
+export type ModuleSource = string | URL | Request | Response | BufferSource | WebAssembly.Module;
+
+let loading: Promise<void> | undefined;
+
+/**
+ * Loads the module, from beside this file unless told otherwise. Called again, it waits for the same load; after a load
+ * that failed it tries anew. Throws what `fetch` or `WebAssembly` throw.
+ */
+export function init(source?: ModuleSource | Promise<ModuleSource>): Promise<void> {
+  loading ??= load(source === undefined ? undefined : { module_or_path: source }).then(
+    () => install(native as unknown as Native),
+    (error: unknown) => {
+      loading = undefined;
+      throw error;
+    },
+  );
+  return loading;
+}
+
+/** The version of this package. Throws before `init()`. */
+export const version = (): string => native.version();
