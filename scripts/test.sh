@@ -10,6 +10,7 @@ SUITES=(
   "node node/tests"
   "wasm-node wasm/tests"
   "wasm-browser wasm/tests"
+  "node tests/browser"
 )
 
 suite_pytest() { .venv/bin/python -m pytest "$1" -q; }
@@ -35,6 +36,7 @@ timed "setup" scripts/setup.sh all
 timed "check" scripts/check.sh
 timed "build: node" scripts/build-node.sh
 timed "build: python" scripts/build-python.sh
+timed "build: wasm" scripts/build-wasm.sh
 for suite in "${SUITES[@]}"; do
   # shellcheck disable=SC2086  # two words on purpose
   timed "test: $suite" run_suite $suite

@@ -6,7 +6,7 @@
  * await init();
  * Keyring.parse(text).decrypt(token);
  */
-import { install, type Native } from "../../bindings/js/native.js";
+import { install } from "../../bindings/js/native.js";
 import load, * as native from "../pkg/strongroom_wasm.js";
 
 export {
@@ -30,7 +30,7 @@ let loading: Promise<void> | undefined;
  */
 export function init(source?: ModuleSource | Promise<ModuleSource>): Promise<void> {
   loading ??= load(source === undefined ? undefined : { module_or_path: source }).then(
-    () => install(native as unknown as Native),
+    () => install(native),
     (error: unknown) => {
       loading = undefined;
       throw error;
