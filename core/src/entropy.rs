@@ -41,7 +41,8 @@ pub(crate) mod testing {
     impl Entropy for Seeded {
         fn fill(&mut self, buffer: &mut [u8]) -> Result<()> {
             for chunk in buffer.chunks_mut(32) {
-                let block = Sha256::new().chain_update(self.seed.to_be_bytes()).chain_update(self.counter.to_be_bytes());
+                let block =
+                    Sha256::new().chain_update(self.seed.to_be_bytes()).chain_update(self.counter.to_be_bytes());
                 self.counter += 1;
                 chunk.copy_from_slice(&block.finalize()[..chunk.len()]);
             }

@@ -1,9 +1,7 @@
 //! A store in memory: the storage contract in its plainest form, for tests, for trying out, and as the example to read.
 
 use crate::audit::Event;
-use crate::flow::{
-    Answer, ChangeSet, CommitAnswer, EventQuery, EventScope, Expected, Item, ListQuery, Request,
-};
+use crate::flow::{Answer, ChangeSet, CommitAnswer, EventQuery, EventScope, Expected, Item, ListQuery, Request};
 use crate::record::{Record, RecordKey};
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -57,10 +55,11 @@ impl MemoryStore {
         let wanted = |key: &&RecordKey| {
             key.kind == query.kind && query.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace)
         };
-        let matching = self.records.keys().filter(wanted).map(|key| Item {
-            key: key.clone(),
-            revision: self.records.get(key).map_or(0, |record| record.revision),
-        });
+        let matching = self
+            .records
+            .keys()
+            .filter(wanted)
+            .map(|key| Item { key: key.clone(), revision: self.records.get(key).map_or(0, |record| record.revision) });
         // A cursor is the last key, so that a page is right whatever was written since the one before.
         let after = cursor.and_then(|cursor| cursor.split_once('\0'));
         let mut rest = matching
@@ -73,34 +72,29 @@ impl MemoryStore {
     }
 
     fn events(&self, query: &EventQuery, cursor: Option<&str>) -> Answer {
-        let mut matching: Vec<&Event> = match &query.scope {
+        let wanted = |event: &Event| match &query.scope {
             EventScope::Slot { namespace, name } => {
-                let of_slot =
-                    |event: &&Event| event.namespace.as_ref() == Some(namespace) && event.name.as_ref() == Some(name);
-                self.events.iter().rev().filter(of_slot).collect()
+                event.namespace.as_ref() == Some(namespace) && event.name.as_ref() == Some(name)
             }
-            EventScope::Latest => self.events.iter().rev().collect(),
-            EventScope::Chained => self.events.iter().filter(|event| event.stream.is_some()).collect(),
-            EventScope::Unchained => self.events.iter().filter(|event| event.stream.is_none()).collect(),
+            EventScope::Latest => true,
+            EventScope::Chained => event.stream.is_some(),
+            EventScope::Unchained => event.stream.is_none(),
         };
-        if query.scope == EventScope::Chained {
-            matching.sort_by(|a, b| (&a.stream, a.seq).cmp(&(&b.stream, b.seq)));
+        let mut matching: Vec<(usize, &Event)> =
+            self.events.iter().enumerate().filter(|(_, event)| wanted(event)).collect();
+        match query.scope {
+            EventScope::Chained => matching.sort_by(|(_, a), (_, b)| (&a.stream, a.seq).cmp(&(&b.stream, b.seq))),
+            EventScope::Unchained => {}
+            EventScope::Slot { .. } | EventScope::Latest => matching.reverse(),
         }
-        if let (EventScope::Chained, Some((stream, seq))) = (&query.scope, cursor.and_then(|cursor| cursor.split_once('\0'))) {
-            let after = (Some(stream), seq.parse().ok());
-            matching.retain(|event| (event.stream.as_deref(), event.seq) > after);
-        }
-        let start: usize = cursor.and_then(|cursor| cursor.parse().ok()).unwrap_or_default();
-        let end = start.saturating_add(query.limit as usize);
-        let more = end < matching.len();
-        let events: Vec<Event> = matching.into_iter().skip(start).take(query.limit as usize).cloned().collect();
-        let cursor = events.last().filter(|_| more).map(|last| match &query.scope {
-            EventScope::Chained => {
-                format!("{}\0{}", last.stream.as_deref().unwrap_or_default(), last.seq.unwrap_or_default())
-            }
-            _ => end.to_string(),
-        });
-        Answer::Events { events, cursor }
+        // A cursor is the place of the last event, and events stay: a page is right whatever was appended since.
+        let last: Option<usize> = cursor.and_then(|cursor| cursor.parse().ok());
+        let start = matching.iter().position(|(place, _)| Some(*place) == last).map_or(0, |index| index + 1);
+        let mut rest = matching.into_iter().skip(start).peekable();
+        let page: Vec<(usize, &Event)> = rest.by_ref().take(query.limit as usize).collect();
+        let last = page.last().filter(|_| rest.peek().is_some());
+        let cursor = last.map(|(place, _)| place.to_string());
+        Answer::Events { events: page.into_iter().map(|(_, event)| event.clone()).collect(), cursor }
     }
 
     fn commit(&mut self, change_set: &ChangeSet) -> CommitAnswer {
@@ -115,7 +109,10 @@ impl MemoryStore {
             (Some(record), Expected::Revision(revision)) => record.revision == revision,
             _ => false,
         };
-        let taken = |event: &Event| self.events.iter().any(|old| old.stream == event.stream && old.seq == event.seq);
+        let has_place = |event: &Event| event.stream.is_some() && event.seq.is_some();
+        let taken = |event: &Event| {
+            has_place(event) && self.events.iter().any(|old| old.stream == event.stream && old.seq == event.seq)
+        };
         if !expected.into_iter().all(as_expected) || change_set.events.iter().any(taken) {
             return CommitAnswer::Conflict;
         }

@@ -6,7 +6,9 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::flow::Flow;
 use crate::ident::{Actor, Slot};
 use crate::keyring::Keyring;
-use crate::ops::{self, Adopted, AuditReport, Census, Confirmed, History, Listing, Proposed, Revealed, Settings, Written};
+use crate::ops::{
+    self, Adopted, AuditReport, Census, Confirmed, History, Listing, Proposed, Revealed, Settings, Written,
+};
 use crate::record::Change;
 use crate::secret::SecretBytes;
 use alloc::boxed::Box;

@@ -50,8 +50,8 @@ pub(crate) struct ChainCheck<'a> {
     heads: BTreeMap<String, (u64, Option<String>)>,
     tails: BTreeMap<String, Tail>,
     current: String,
-    /// The last MAC of each deleted secret's stream, as its deletion recorded it.
-    ended: BTreeMap<String, Option<String>>,
+    /// The last MAC of each deleted secret's stream, as its deletion recorded it, and that event's place.
+    ended: BTreeMap<String, (u64, Option<String>)>,
     /// The digest of the rows outside the chain, as the latest adoption recorded it.
     adopted: Option<String>,
     pub(crate) events: u64,
@@ -82,7 +82,8 @@ impl<'a> ChainCheck<'a> {
         let seq = event.seq.unwrap_or_default();
         let fault = |why| Err(Fault { stream: stream.clone(), seq, why });
         if stream.is_empty() || seq == 0 {
-            return Err(Fault { stream: "(none)".into(), seq, why: "the event lost its place" });
+            let stream = if stream.is_empty() { "(none)".into() } else { stream };
+            return Err(Fault { stream, seq, why: "the event lost its place" });
         }
         if stream != self.current {
             if self.tails.contains_key(&stream) {
@@ -121,23 +122,29 @@ impl<'a> ChainCheck<'a> {
         let action = event.action.as_deref();
         if action == Some(Action::Delete.name()) {
             if let Some(uid) = &event.secret_uid {
-                self.ended.insert(uid.clone(), event.digest.clone());
+                self.ended.insert(uid.clone(), (event.seq.unwrap_or_default(), event.digest.clone()));
             }
         } else if action == Some(Action::Adopted.name()) {
             self.adopted.clone_from(&event.digest);
         }
     }
 
-    /// After the last event: whether every stream reaches its end, and the old rows are as they were adopted.
-    pub(crate) fn finish(&self, unchained: Option<[u8; 32]>) -> Result<(), Fault> {
+    /// After the last event: whether every stream reaches its end.
+    pub(crate) fn finish(&self) -> Result<(), Fault> {
         for (stream, (seq, _)) in &self.heads {
-            let reached = self.tails.get(stream).map_or(0, |tail| tail.seq);
+            let reached = self.end_of(stream);
             if reached < *seq {
                 let seq = reached.saturating_add(1);
-                return Err(Fault { stream: stream.clone(), seq, why: "the event is missing: the stream was cut short" });
+                return Err(Fault {
+                    stream: stream.clone(),
+                    seq,
+                    why: "the event is missing: the stream was cut short",
+                });
             }
         }
-        for (stream, end) in &self.ended {
+        // What was deleted after the heads were taken may have gone on after its events were read.
+        let known = self.heads.get(VAULT_STREAM).map_or(0, |(seq, _)| *seq);
+        for (stream, (_, end)) in self.ended.iter().filter(|(_, (seq, _))| *seq <= known) {
             let tail = self.tails.get(stream).cloned().unwrap_or_default();
             if tail.mac != *end {
                 let seq = tail.seq.saturating_add(1);
@@ -145,6 +152,11 @@ impl<'a> ChainCheck<'a> {
                 return Err(Fault { stream: stream.clone(), seq, why });
             }
         }
+        Ok(())
+    }
+
+    /// Whether the rows outside the chain are as they were adopted.
+    pub(crate) fn finish_unchained(&self, unchained: Option<[u8; 32]>) -> Result<(), Fault> {
         let digest = unchained.map(|digest| hex(&digest));
         if digest != self.adopted {
             let why = match (&digest, &self.adopted) {
@@ -163,21 +175,20 @@ impl<'a> ChainCheck<'a> {
         self.tails.iter().filter(move |(stream, _)| explained(stream)).map(|(stream, tail)| (stream, tail.seq))
     }
 
+    /// How far a stream was read.
+    pub(crate) fn end_of(&self, stream: &str) -> u64 {
+        self.tails.get(stream).map_or(0, |tail| tail.seq)
+    }
+
     pub(crate) fn streams(&self) -> u64 {
         u64::try_from(self.tails.len()).unwrap_or(u64::MAX)
     }
 }
 
-/// The digest of the rows that an adopted store held before it had a chain; `None` for no rows.
+/// The digest of the rows that an adopted store held before it had a chain, each with every field; `None` for no rows.
 pub(crate) fn digest_of_unchained(digest: Option<Sha256>, event: &Event) -> Sha256 {
     let mut encoder = Encoder::new("strongroom/v1/unchained");
-    encoder
-        .optional_integer(event.at.map(|at| at.as_millis().cast_unsigned()))
-        .optional_text(event.action.as_deref())
-        .optional_text(event.name.as_deref())
-        .optional_text(event.actor.as_deref())
-        .optional_text(event.platform.as_deref())
-        .optional_integer(event.success.map(u64::from));
+    encoder.field(&event.authenticated()).optional_integer(event.success.map(u64::from));
     let encoded = encoder.finish();
     let mut digest = digest.unwrap_or_default();
     digest.update(encoded);

@@ -9,10 +9,10 @@ pub use chain::Fault;
 pub(crate) use chain::{ChainCheck, digest_of_unchained};
 
 use crate::crypto::MacKey;
-use crate::encoding::{Encoder, from_hex, hex};
+use crate::encoding::{Encoder, hex};
 use crate::error::ErrorCode;
 use crate::ident::{Actor, Slot};
-use crate::record::{Reason, StreamHead};
+use crate::record::{Reason, StreamHead, read_mac};
 use crate::time::Timestamp;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -152,7 +152,7 @@ impl Event {
 
     /// Whether its own MAC holds; says nothing of its place in the chain.
     pub(crate) fn is_authentic(&self, key: &MacKey) -> bool {
-        let mac = self.mac.as_deref().and_then(from_hex);
+        let mac = self.mac.as_deref().and_then(read_mac);
         let success = self.outcome.as_deref().map(|outcome| outcome == Outcome::Success.name());
         success == self.success && mac.is_some_and(|mac| key.verify(&self.authenticated(), &mac))
     }

@@ -75,7 +75,10 @@ pub(crate) async fn run(
 /// Failures of the store, the keys or the machine are the operator's to mend, not the sender's.
 fn is_for_the_operator(error: &Error) -> bool {
     use ErrorCode as C;
-    matches!(error.code(), C::StorageFailed | C::EntropyFailed | C::VaultHeadMissing | C::NotConfigured | C::KeyringStale)
+    matches!(
+        error.code(),
+        C::StorageFailed | C::EntropyFailed | C::VaultHeadMissing | C::NotConfigured | C::KeyringStale
+    )
 }
 
 async fn execute(

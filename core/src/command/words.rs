@@ -13,7 +13,9 @@ pub(super) fn proposed(slot: &Slot, proposed: &Proposed, now: Timestamp) -> Stri
     let question = match (proposed.change, proposed.exists) {
         (Change::Delete, _) => format!("Delete {slot}? This cannot be undone."),
         (Change::Rotate, _) => format!("Rotate {slot} to {masked}?"),
-        (Change::Set, true) => format!("Set {slot} to {masked}? It exists already: the new value takes the place of the old one."),
+        (Change::Set, true) => {
+            format!("Set {slot} to {masked}? It exists already: the new value takes the place of the old one.")
+        }
         (Change::Set, false) => format!("Set {slot} to {masked}?"),
     };
     let id = &proposed.id;
@@ -23,10 +25,10 @@ pub(super) fn proposed(slot: &Slot, proposed: &Proposed, now: Timestamp) -> Stri
 }
 
 fn minutes(millis: i64) -> String {
-    match millis {
-        ..60_000 => format!("{} seconds", millis / 1000),
-        ..120_000 => "1 minute".to_string(),
-        _ => format!("{} minutes", millis / 60_000),
+    match (millis / 60_000, millis / 1000) {
+        (0, seconds) => format!("{seconds} seconds"),
+        (1, _) => "1 minute".to_string(),
+        (minutes, _) => format!("{minutes} minutes"),
     }
 }
 
@@ -50,7 +52,10 @@ pub(super) fn list(listing: &Listing) -> String {
         let name = shown(&secret.namespace, &secret.name);
         let by = secret.created_by.as_deref().unwrap_or("unknown");
         let count = secret.accessed_count;
-        text.push_str(&format!("\n{name}: last rotated {}, accessed {count}x, created by {by}", at(secret.last_rotated)));
+        text.push_str(&format!(
+            "\n{name}: last rotated {}, accessed {count}x, created by {by}",
+            at(secret.last_rotated)
+        ));
     }
     text
 }

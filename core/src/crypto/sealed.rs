@@ -157,7 +157,8 @@ mod tests {
     #[test]
     fn one_value_has_one_text() {
         let text = seal(&key(1), &mut Seeded::new(1), &context(), b"hunter2").unwrap();
-        for altered in [text.clone() + "=", text.clone() + "\n", text.replace('_', "/"), text[..text.len() - 1].into()] {
+        for altered in [text.clone() + "=", text.clone() + "\n", text.replace('_', "/"), text[..text.len() - 1].into()]
+        {
             if altered != text {
                 assert_eq!(open(&altered, &key(1), &context()).unwrap_err().code(), ErrorCode::TokenMalformed);
             }

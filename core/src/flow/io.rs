@@ -85,7 +85,8 @@ impl Io {
     /// Runs something that needs randomness.
     pub(crate) fn with_entropy<T>(&self, run: impl FnOnce(&mut dyn Entropy) -> Result<T>) -> Result<T> {
         let taken = self.exchange.lock().entropy.take();
-        let mut entropy = taken.ok_or_else(|| Error::new(ErrorCode::EntropyFailed, "the source of randomness is in use"))?;
+        let mut entropy =
+            taken.ok_or_else(|| Error::new(ErrorCode::EntropyFailed, "the source of randomness is in use"))?;
         let result = run(&mut *entropy);
         self.exchange.lock().entropy = Some(entropy);
         result
@@ -120,10 +121,14 @@ impl Io {
             let Answer::List { items, cursor: next } = self.ask(request).await else {
                 return Err(wrong_answer("list", "no page"));
             };
+            if items.is_empty() && next.is_some() {
+                return Err(wrong_answer("list", "an empty page that is not the last"));
+            }
             for item in items {
                 let advances = all.last().is_none_or(|last| last.key < item.key);
-                if item.key.kind != query.kind || !advances {
-                    return Err(wrong_answer("list", "keys of another kind, out of order, or twice"));
+                let elsewhere = query.namespace.as_ref().is_some_and(|namespace| *namespace != item.key.namespace);
+                if item.key.kind != query.kind || elsewhere || !advances {
+                    return Err(wrong_answer("list", "keys that were not asked for, out of order, or twice"));
                 }
                 all.push(item);
             }

@@ -10,9 +10,7 @@ mod message;
 
 pub use change::{ChangeSet, Check, CounterDelta, Delete, Expected, Put};
 pub(crate) use io::{Committed, Io};
-pub use message::{
-    Answer, Applied, CommitAnswer, EventQuery, EventScope, Item, ListQuery, PAGE_LIMIT, Reply, Request,
-};
+pub use message::{Answer, Applied, CommitAnswer, EventQuery, EventScope, Item, ListQuery, PAGE_LIMIT, Reply, Request};
 
 use crate::entropy::Entropy;
 use crate::error::{Error, ErrorCode, Result};
@@ -71,7 +69,8 @@ impl<T: Send + 'static> Flow<T> {
     /// # }
     /// ```
     pub fn map<U: Send + 'static>(self, map: impl FnOnce(T) -> U + Send + 'static) -> Flow<U> {
-        let operation = self.operation.map(|operation| -> Operation<U> { Box::pin(async move { operation.await.map(map) }) });
+        let operation =
+            self.operation.map(|operation| -> Operation<U> { Box::pin(async move { operation.await.map(map) }) });
         Flow { operation, exchange: self.exchange, started: self.started }
     }
 

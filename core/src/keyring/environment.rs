@@ -35,7 +35,9 @@ impl Keyring {
         match (key, environment.file) {
             (Some(_), Some(_)) => Err(Error::new(
                 ErrorCode::InvalidArgument,
-                format!("Encryption not configured: {KEY_VARIABLE} and {KEY_FILE_VARIABLE} are both set; unset one of them"),
+                format!(
+                    "Encryption not configured: {KEY_VARIABLE} and {KEY_FILE_VARIABLE} are both set; unset one of them"
+                ),
             )),
             (Some(text), None) => Keyring::parse(text).map_err(|error| in_place(&error, KEY_VARIABLE)),
             (None, Some(text)) => Keyring::parse(text).map_err(|error| in_place(&error, KEY_FILE_VARIABLE)),
@@ -49,7 +51,8 @@ fn in_place(error: &Error, variable: &str) -> Error {
 }
 
 pub(super) fn not_configured(why: &str) -> Error {
-    let message =
-        format!("Encryption not configured: {why}; make a key with `openssl rand -base64 32`, set ENCRYPTION_KEY, and restart");
+    let message = format!(
+        "Encryption not configured: {why}; make a key with `openssl rand -base64 32`, set ENCRYPTION_KEY, and restart"
+    );
     Error::new(ErrorCode::NotConfigured, message)
 }

@@ -227,8 +227,8 @@ impl Keyring {
         match Format::of(text) {
             Format::Sealed => self.open_sealed(text, context),
             Format::Fernet => {
-                let as_fernet = Token::parse(text)
-                    .and_then(|token| self.try_each(Format::Fernet, |key| token.decrypt(key, None)));
+                let as_fernet =
+                    Token::parse(text).and_then(|token| self.try_each(Format::Fernet, |key| token.decrypt(key, None)));
                 as_fernet.or_else(|error| self.open_node_gcm(text).map_err(|_| error))
             }
             Format::NodeGcm => self.open_node_gcm(text),
@@ -250,7 +250,8 @@ impl Keyring {
     }
 
     fn try_each(&self, format: Format, open: impl Fn(&KeyMaterial) -> Result<SecretBytes>) -> Result<Decrypted> {
-        let opened = self.readers().find_map(|key| Some(Decrypted { value: open(key).ok()?, format, key_id: key.id() }));
+        let opened =
+            self.readers().find_map(|key| Some(Decrypted { value: open(key).ok()?, format, key_id: key.id() }));
         opened.ok_or_else(Error::not_authentic)
     }
 

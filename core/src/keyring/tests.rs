@@ -85,10 +85,10 @@ fn a_key_goes_through_its_life_in_one_direction() {
     let old = keys.encrypt(&mut Seeded::new(9), b"v", Format::Sealed, None).unwrap();
     assert_eq!(keys.advance(&first, KeyState::Disabled).unwrap_err().code(), ErrorCode::KeyInUse);
     let second = keys.add_primary(&mut Seeded::new(2), Some("2026"), NOW).unwrap();
-    assert_eq!(keys.keys().map(|key| (key.id, key.state)).collect::<Vec<_>>(), [
-        (second, KeyState::Primary),
-        (first, KeyState::Enabled)
-    ]);
+    assert_eq!(
+        keys.keys().map(|key| (key.id, key.state)).collect::<Vec<_>>(),
+        [(second, KeyState::Primary), (first, KeyState::Enabled)]
+    );
     assert_eq!(keys.advance(&first, KeyState::Destroyed).unwrap_err().code(), ErrorCode::InvalidArgument);
     assert!(keys.decrypt(&old, None).is_ok());
     keys.advance(&first, KeyState::Disabled).unwrap();
@@ -96,7 +96,10 @@ fn a_key_goes_through_its_life_in_one_direction() {
     keys.advance(&first, KeyState::Destroyed).unwrap();
     assert!(keys.decrypt(&old, None).unwrap_err().message().contains("which is destroyed"));
     assert_eq!(keys.advance(&first, KeyState::Disabled).unwrap_err().code(), ErrorCode::InvalidArgument);
-    assert_eq!(keys.advance(&KeyId::from_bytes([0; 32]), KeyState::Disabled).unwrap_err().code(), ErrorCode::KeyUnknown);
+    assert_eq!(
+        keys.advance(&KeyId::from_bytes([0; 32]), KeyState::Disabled).unwrap_err().code(),
+        ErrorCode::KeyUnknown
+    );
 }
 
 #[test]

@@ -5,20 +5,19 @@
 use super::Settings;
 use super::initialise::ensure_initialised;
 use super::transact::{Call, Detail, EventPlan, Plan, Writes, transact};
-use crate::audit::{Action, digest_of_unchained};
+use crate::audit::{Action, Fault, digest_of_unchained};
 use crate::entropy::{Entropy, make_bytes};
 use crate::error::{Error, ErrorCode, Result};
-use crate::flow::{EventQuery, EventScope, Expected, Io, ListQuery, PAGE_LIMIT, Put};
+use crate::flow::{EventQuery, EventScope, Expected, Io, Item, ListQuery, PAGE_LIMIT, Put};
 use crate::ident::{Actor, Slot};
 use crate::keyring::Keyring;
 use crate::record::{Head, Reason, Record, RecordKind, SecretRecord, SecretState, Version};
-use crate::time::Timestamp;
 use alloc::vec::Vec;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// What an adoption found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Adopted {
     /// Rows that became secrets.
     pub secrets: u64,
@@ -27,11 +26,14 @@ pub struct Adopted {
 }
 
 /// What a store holds that no vault wrote.
+#[derive(Clone)]
 pub(super) struct Unadopted {
     rows: Vec<Record>,
     /// The digest over every audit row outside the chain; `None` when there is none.
     digest: Option<Sha256>,
     events: u64,
+    /// Whether there are secrets that a vault wrote.
+    pub(super) beside_a_vault: bool,
 }
 
 impl Unadopted {
@@ -40,13 +42,15 @@ impl Unadopted {
         let mut rows = Vec::new();
         let query = ListQuery { kind: RecordKind::Secret, namespace: None, limit: PAGE_LIMIT };
         let items = io.list_all(&query).await?;
-        let new: Vec<_> = items.into_iter().filter(|item| item.revision == 0).map(|item| item.key).collect();
+        let beside_a_vault = items.iter().any(|item| item.revision > 0);
+        let is_new = |item: &Item| item.revision == 0 && !is_nameless(item);
+        let new: Vec<_> = items.into_iter().filter(is_new).map(|item| item.key).collect();
         for keys in new.chunks(PAGE_LIMIT as usize) {
             let loaded = io.load(keys.to_vec()).await?;
-            rows.extend(loaded.into_values().filter(|record| record.revision == 0 && record.mac.is_none()));
+            rows.extend(loaded.into_values().filter(is_unadopted));
         }
         let (digest, events) = unchained_digest(io).await?;
-        Ok(Unadopted { rows, digest, events })
+        Ok(Unadopted { rows, digest, events, beside_a_vault })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -65,13 +69,7 @@ impl Unadopted {
     }
 
     /// The rows as the vault's own.
-    pub(super) fn adopt_rows(
-        &self,
-        keyring: &Keyring,
-        head: &Head,
-        entropy: &mut dyn Entropy,
-        now: Timestamp,
-    ) -> Result<Vec<Put>> {
+    pub(super) fn adopt_rows(&self, keyring: &Keyring, head: &Head, entropy: &mut dyn Entropy) -> Result<Vec<Put>> {
         let mut puts = Vec::with_capacity(self.rows.len());
         for row in &self.rows {
             let columns = &row.columns;
@@ -98,7 +96,7 @@ impl Unadopted {
                 previous: Vec::new(),
                 created_by: columns.created_by.clone(),
                 created_at: columns.created_at,
-                updated_at: columns.updated_at.or(Some(now)),
+                updated_at: columns.updated_at,
                 counters: row.counters,
             };
             puts.push(Put { record: secret.next_record(&head.keys.record)?, expected: Expected::Revision(0) });
@@ -106,10 +104,20 @@ impl Unadopted {
         Ok(puts)
     }
 
-    fn found(&self) -> Adopted {
+    pub(super) fn found(&self) -> Adopted {
         let secrets = u64::try_from(self.rows.len()).unwrap_or(u64::MAX);
         Adopted { secrets, events: self.events }
     }
+}
+
+fn is_unadopted(record: &Record) -> bool {
+    record.revision == 0 && record.mac.is_none()
+}
+
+/// Whether a row has no name that could be asked for: no vault wrote it, and none can adopt it.
+pub(super) fn is_nameless(item: &Item) -> bool {
+    let is_old_row = item.key.kind == RecordKind::Secret && item.revision == 0;
+    is_old_row && Slot::parse_stored(Some(&item.key.namespace), &item.key.name).is_err()
 }
 
 /// What the event of an adoption carries: the digest of all rows outside the chain.
@@ -125,7 +133,9 @@ pub(super) async fn unchained_digest(io: &Io) -> Result<(Option<Sha256>, u64)> {
         let (events, next) = io.events(&query, cursor).await?;
         for event in &events {
             if event.is_chained() {
-                return Err(Error::new(ErrorCode::StorageFailed, "the store gave chained events as old rows"));
+                let stream = event.stream.clone().unwrap_or_else(|| "(none)".into());
+                let seq = event.seq.unwrap_or_default();
+                return Err(Error::from(&Fault { stream, seq, why: "the event lost its place" }));
             }
             digest = Some(digest_of_unchained(digest.take(), event));
             count = count.saturating_add(1);
@@ -140,17 +150,18 @@ pub(super) async fn unchained_digest(io: &Io) -> Result<(Option<Sha256>, u64)> {
 /// Adopts what another program has written into the store since. An adopted store does this by itself on its first use;
 /// later rows are refused until somebody answers for them by calling this.
 pub(crate) async fn adopt(io: &Io, settings: &Settings, actor: &Actor) -> Result<Adopted> {
-    let call = Call::of_vault(Action::Adopted, actor);
-    let unadopted = match settings.authorize(actor, io.now()) {
-        Ok(()) => {
-            ensure_initialised(io, settings).await?;
-            Unadopted::gather(io).await?
-        }
-        Err(_) => Unadopted { rows: Vec::new(), digest: None, events: 0 },
+    let (first, unadopted) = match settings.authorize(actor, io.now()) {
+        Ok(()) => (ensure_initialised(io, settings).await?, Unadopted::gather(io).await?),
+        Err(_) => (Adopted::default(), Unadopted { rows: Vec::new(), digest: None, events: 0, beside_a_vault: false }),
     };
-    unadopted.refuse_foreign_keys(&settings.keyring)?;
+    let also = unadopted.rows.iter().map(|row| row.key.clone()).collect();
+    let call = Call { also, ..Call::of_vault(Action::Adopted, actor) };
     transact(io, settings, &call, |scene, entropy| {
-        let puts = unadopted.adopt_rows(&settings.keyring, &scene.head, entropy, scene.now)?;
+        // Another process may have adopted some of them by now.
+        let rows = scene.records.values().filter(|record| is_unadopted(record)).cloned().collect();
+        let unadopted = Unadopted { rows, ..unadopted.clone() };
+        unadopted.refuse_foreign_keys(&settings.keyring)?;
+        let puts = unadopted.adopt_rows(&settings.keyring, &scene.head, entropy)?;
         let detail = Detail {
             action: Action::Adopted,
             in_vault_stream: true,
@@ -159,7 +170,10 @@ pub(crate) async fn adopt(io: &Io, settings: &Settings, actor: &Actor) -> Result
             digest: adopted_event_digest(&unadopted),
         };
         let writes = Writes { puts, ..Writes::default() };
-        Ok(Plan { output: unadopted.found(), writes, event: EventPlan::Detailed(detail) })
+        let Adopted { secrets, events } = unadopted.found();
+        // Adopting a store that was never opened before happens in its initialisation; it is told here all the same.
+        let output = Adopted { secrets: secrets.saturating_add(first.secrets), events };
+        Ok(Plan { output, writes, event: EventPlan::Detailed(detail) })
     })
     .await
 }

@@ -27,9 +27,7 @@ pub(crate) async fn audit(
     limit: u32,
 ) -> Result<History> {
     let scope = match slot {
-        Some(slot) => {
-            EventScope::Slot { namespace: slot.namespace().to_string(), name: slot.name().to_string() }
-        }
+        Some(slot) => EventScope::Slot { namespace: slot.namespace().to_string(), name: slot.name().to_string() },
         None => EventScope::Latest,
     };
     let mut events = Vec::new();

@@ -38,8 +38,12 @@ pub(crate) async fn confirm(io: &Io, settings: &Settings, actor: &Actor, id: &st
     let call = Call { action: Action::Confirm, actor, slot: slot.as_ref(), also: proposal_key(id) };
     transact(io, settings, &call, |scene, entropy| {
         let proposal = own_proposal(scene, actor, id)?;
-        let slot = proposal.slot()?;
         let change = proposal.body.change;
+        // INVARIANT: the scene and the event are those of the slot that the verified proposal names.
+        let Some(slot) = slot.clone().filter(|slot| proposal.is_for(slot)) else {
+            let message = "the store told two stories of one proposal; look at the cause, then try again";
+            return Err(Error::new(ErrorCode::StorageFailed, message));
+        };
         match proposal.body.state {
             ProposalState::Applied { version, created, at } => {
                 let written = Written::of(&slot, version, created, at);
@@ -125,17 +129,12 @@ fn plan_change(
 }
 
 /// The change's plan with the proposal's end in it.
-fn consume(
-    scene: &Scene<'_>,
-    mut proposal: Proposal,
-    plan: Plan<Written>,
-) -> Result<Plan<Confirmed>> {
+fn consume(scene: &Scene<'_>, mut proposal: Proposal, plan: Plan<Written>) -> Result<Plan<Confirmed>> {
     let change = proposal.body.change;
     let Plan { output: written, mut writes, event } = plan;
     let expected = Expected::Revision(proposal.revision);
     proposal.body.sealed = None;
-    proposal.body.state =
-        ProposalState::Applied { version: written.version, created: written.created, at: written.at };
+    proposal.body.state = ProposalState::Applied { version: written.version, created: written.created, at: written.at };
     writes.puts.push(Put { record: proposal.next_record(&scene.head.keys.record, scene.now)?, expected });
     Ok(Plan { output: Confirmed { change, written, repeated: false }, writes, event })
 }

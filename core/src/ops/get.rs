@@ -41,7 +41,8 @@ pub(crate) async fn get(io: &Io, settings: &Settings, actor: &Actor, slot: &Slot
         }
         let version = secret.current.number;
         let stored = secret.current.value.as_deref().ok_or_else(|| {
-            let message = format!("{slot} has no stored value: the program that wrote it left the column empty; set one");
+            let message =
+                format!("{slot} has no stored value: the program that wrote it left the column empty; set one");
             Error::new(ErrorCode::TokenMalformed, message)
         })?;
         let opened = settings.keyring.open(stored, &secret.context(&scene.head.vault_id, version))?;

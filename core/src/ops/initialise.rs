@@ -1,32 +1,48 @@
 //! The first use of a store: a new vault, or the adoption of what an earlier program left in it.
 
 use super::Settings;
+use super::adopt::{Adopted, Unadopted, adopted_event_digest};
 use super::scene::Scene;
-use super::adopt::{Unadopted, adopted_event_digest};
+use super::transact::{ATTEMPTS, back_off, conflict};
 use crate::audit::{Action, Draft, Outcome, VAULT_STREAM, link};
 use crate::encoding::hex;
 use crate::entropy::make_bytes;
 use crate::error::{Error, ErrorCode, Result};
-use crate::flow::{ChangeSet, EventQuery, EventScope, Expected, Io, ListQuery, PAGE_LIMIT, Put};
+use crate::flow::{ChangeSet, Committed, EventQuery, EventScope, Expected, Io, ListQuery, PAGE_LIMIT, Put};
 use crate::record::{Head, RecordKey, RecordKind, StreamHead};
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Makes the vault's head if the store has none. Errors: those of [`initialise`] and of opening a head.
-pub(super) async fn ensure_initialised(io: &Io, settings: &Settings) -> Result<()> {
-    match Scene::load(io, settings, None, &[]).await? {
-        Some(_) => Ok(()),
-        None => initialise(io, settings).await,
+/// Makes the vault's head if the store has none; tells what that adopted. Errors: those of [`initialise`] and of opening
+/// a head.
+pub(super) async fn ensure_initialised(io: &Io, settings: &Settings) -> Result<Adopted> {
+    let mut adopted = Adopted::default();
+    for attempt in 0..ATTEMPTS {
+        if Scene::load(io, settings, None, &[]).await?.is_some() {
+            return Ok(adopted);
+        }
+        if attempt > 0 {
+            back_off(io, attempt).await?;
+        }
+        adopted = initialise(io, settings).await?;
     }
+    Err(conflict())
 }
 
-/// Makes the vault's head. Returns without one when another process makes it at the same time: the caller looks again.
+/// Makes the vault's head and tells what that adopted. Returns without one when another process makes it at the same time: the caller looks again.
 ///
 /// Errors: `VAULT_HEAD_MISSING` when the store holds a vault's data, or the host pinned a vault; `NOT_AUTHENTIC` when it
 /// holds an earlier program's values and the keyring opens none of them; those of the store.
-pub(super) async fn initialise(io: &Io, settings: &Settings) -> Result<()> {
-    refuse_headless(io, settings).await?;
+pub(super) async fn initialise(io: &Io, settings: &Settings) -> Result<Adopted> {
+    if settings.vault_id.is_some() {
+        let message = "the store has no head record, and the host expects a certain vault: restore it from a backup";
+        return Err(Error::new(ErrorCode::VaultHeadMissing, message));
+    }
+    let has_history = has_history(io).await?;
     let unadopted = Unadopted::gather(io).await?;
+    if has_history || unadopted.beside_a_vault {
+        return refuse_headless(io).await;
+    }
     unadopted.refuse_foreign_keys(&settings.keyring)?;
 
     let now = io.now();
@@ -36,7 +52,7 @@ pub(super) async fn initialise(io: &Io, settings: &Settings) -> Result<()> {
         Ok((operation_id, head, record))
     })?;
     let mut puts = vec![Put { record: head_record, expected: Expected::Absent }];
-    puts.extend(io.with_entropy(|entropy| unadopted.adopt_rows(&settings.keyring, &head, entropy, now))?);
+    puts.extend(io.with_entropy(|entropy| unadopted.adopt_rows(&settings.keyring, &head, entropy))?);
 
     let is_new = unadopted.is_empty();
     let draft = Draft {
@@ -55,20 +71,34 @@ pub(super) async fn initialise(io: &Io, settings: &Settings) -> Result<()> {
     let (deletes, checks, counters) = (Vec::new(), Vec::new(), Vec::new());
     let change_set =
         ChangeSet { operation_id: hex(&operation_id), puts, deletes, checks, counters, events: vec![event] };
-    io.commit(change_set).await.map(drop)
+    Ok(match io.commit(change_set).await? {
+        Committed::Yes => unadopted.found(),
+        Committed::Conflict => Adopted::default(),
+    })
 }
 
-/// A vault that lost its head is never made anew: that would bury what it holds.
-async fn refuse_headless(io: &Io, settings: &Settings) -> Result<()> {
-    let missing = |message: &'static str| Err(Error::new(ErrorCode::VaultHeadMissing, message));
-    if settings.vault_id.is_some() {
-        return missing("the store has no head record, and the host expects a certain vault: restore it from a backup");
-    }
+/// Whether a vault has written into the store, other than secrets.
+async fn has_history(io: &Io) -> Result<bool> {
     let query = EventQuery { scope: EventScope::Chained, limit: 1 };
     let (events, _) = io.events(&query, None).await?;
-    let heads = ListQuery { kind: RecordKind::Stream, namespace: None, limit: PAGE_LIMIT };
-    if !events.is_empty() || !io.list_all(&heads).await?.is_empty() {
-        return missing("the store holds a vault's history but no head record: restore the head from a backup");
+    if !events.is_empty() {
+        return Ok(true);
     }
-    Ok(())
+    for kind in [RecordKind::Stream, RecordKind::Pending] {
+        let query = ListQuery { kind, namespace: None, limit: PAGE_LIMIT };
+        if !io.list_all(&query).await?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A vault that lost its head is never made anew: that would bury what it holds. But when the head is there by now, then
+/// another process has made it while we looked around.
+async fn refuse_headless(io: &Io) -> Result<Adopted> {
+    if io.load(vec![RecordKey::head()]).await?.is_empty() {
+        let message = "the store holds a vault's data but no head record: restore the head from a backup";
+        return Err(Error::new(ErrorCode::VaultHeadMissing, message));
+    }
+    Ok(Adopted::default())
 }

@@ -1,6 +1,7 @@
 //! List: what secrets there are, without a value of any.
 
 use super::Settings;
+use super::adopt::is_nameless;
 use super::initialise::ensure_initialised;
 use super::scene::Scene;
 use super::transact::{Call, Plan, transact};
@@ -84,7 +85,8 @@ pub(super) async fn for_each_page(
 ) -> Result<()> {
     ensure_initialised(io, settings).await?;
     let query = ListQuery { kind, namespace: namespace.map(ToString::to_string), limit: PAGE_LIMIT };
-    let keys: Vec<_> = io.list_all(&query).await?.into_iter().map(|item| item.key).collect();
+    let items = io.list_all(&query).await?.into_iter().filter(|item| !is_nameless(item));
+    let keys: Vec<_> = items.map(|item| item.key).collect();
     for page in keys.chunks(PAGE_LIMIT as usize) {
         take(io.load(page.to_vec()).await?.into_values().collect());
     }

@@ -128,13 +128,8 @@ fn plan_create(
         Put { record: secret.next_record(&scene.head.keys.record)?, expected: Expected::Absent },
         Put { record: stream.next_record(&scene.head.keys.record)?, expected: expected_stream },
     ];
-    let detail = Detail {
-        action: Action::Set,
-        in_vault_stream: true,
-        uid: Some(uid),
-        reason: Some(reason),
-        digest: None,
-    };
+    let detail =
+        Detail { action: Action::Set, in_vault_stream: true, uid: Some(uid), reason: Some(reason), digest: None };
     let output = Written::of(slot, Some(1), true, scene.now);
     Ok(Plan { output, writes: Writes { puts, ..Writes::default() }, event: EventPlan::Detailed(detail) })
 }

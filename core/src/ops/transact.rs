@@ -14,7 +14,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// How often an operation tries before it gives up on other writers.
-const ATTEMPTS: u32 = 60;
+pub(super) const ATTEMPTS: u32 = 60;
 
 /// Who does what to which secret.
 pub(super) struct Call<'a> {
@@ -93,6 +93,7 @@ pub(super) async fn transact<T>(
     decide: impl Fn(&Scene<'_>, &mut dyn Entropy) -> Result<Plan<T>>,
 ) -> Result<T> {
     let operation_id = io.with_entropy(make_bytes::<16>)?;
+    let mut refusal = None;
     for attempt in 0..ATTEMPTS {
         let Some(scene) = Scene::load(io, settings, call.slot, &call.also).await? else {
             initialise(io, settings).await?;
@@ -110,16 +111,23 @@ pub(super) async fn transact<T>(
         };
         match io.commit(change_set).await {
             Ok(Committed::Yes) => return result,
-            Ok(Committed::Conflict) => back_off(io, attempt).await?,
             // A refusal stays a refusal when it can't be recorded: nothing was given away.
+            Ok(Committed::Conflict) => {
+                refusal = result.err();
+                back_off(io, attempt).await?;
+            }
             Err(storage) => return result.and(Err(storage)),
         }
     }
-    Err(Error::new(ErrorCode::Conflict, "other writers kept coming first and nothing was done: try again"))
+    Err(refusal.unwrap_or_else(conflict))
+}
+
+pub(super) fn conflict() -> Error {
+    Error::new(ErrorCode::Conflict, "other writers kept coming first and nothing was done: try again")
 }
 
 /// Waits a random time that grows with the attempts, up to an eighth of a second.
-async fn back_off(io: &Io, attempt: u32) -> Result<()> {
+pub(super) async fn back_off(io: &Io, attempt: u32) -> Result<()> {
     let most = 4u64 << attempt.min(5);
     let [low, high] = io.with_entropy(make_bytes::<2>)?;
     io.wait(1 + u64::from(u16::from_be_bytes([high, low])) % most).await

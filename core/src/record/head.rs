@@ -67,11 +67,13 @@ impl Head {
         let root = root.ok_or_else(|| record.tampered("it holds no root of its epoch"))?;
         // Sealed or nothing: in a format that knows no context, whoever can write to the store and knows any 32 bytes that
         // were once encrypted could choose the root, and with it every MAC.
-        let opened = keyring.open_sealed(&root.sealed, &context(&vault_id, body.epoch)).map_err(|error| match error.code() {
-            ErrorCode::KeyUnknown => error,
-            code => Error::new(code, format!("the vault's root can't be opened: {error}")),
-        })?;
-        let root = VaultRoot::from_opened(&opened.value).ok_or_else(|| record.tampered("its root has a wrong length"))?;
+        let opened =
+            keyring.open_sealed(&root.sealed, &context(&vault_id, body.epoch)).map_err(|error| match error.code() {
+                ErrorCode::KeyUnknown => error,
+                code => Error::new(code, format!("the vault's root can't be opened: {error}")),
+            })?;
+        let root =
+            VaultRoot::from_opened(&opened.value).ok_or_else(|| record.tampered("its root has a wrong length"))?;
         let keys = root.derive_keys();
         record.verify(&keys.record)?;
         Ok(Head { vault_id, epoch: body.epoch, keys, sealed_under: opened.key_id })

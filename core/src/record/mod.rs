@@ -200,12 +200,13 @@ impl Record {
 
     /// Checks the MAC. Errors: `RECORD_TAMPERED`.
     pub(crate) fn verify(&self, key: &MacKey) -> Result<()> {
-        let mac = self.mac.as_deref().and_then(from_hex);
+        let mac = self.mac.as_deref().and_then(read_mac);
         match mac {
             Some(mac) if key.verify(&self.authenticated(), &mac) => Ok(()),
             Some(_) => Err(self.tampered("its MAC does not match")),
             None if self.revision == 0 => {
-                Err(self.tampered("it was written by another program since the store was adopted: adopt it, or delete it"))
+                Err(self
+                    .tampered("it was written by another program since the store was adopted: adopt it, or delete it"))
             }
             None => Err(self.tampered("its MAC is missing")),
         }
@@ -219,13 +220,22 @@ impl Record {
     fn tampered(&self, why: &str) -> Error {
         let (kind, key) = (self.key.kind.name(), &self.key);
         let named = Slot::parse(Some(&key.namespace), &key.name).map(|slot| format!(" {slot}")).unwrap_or_default();
-        Error::new(ErrorCode::RecordTampered, format!("the stored {kind} record{named} is not as the vault wrote it: {why}"))
+        Error::new(
+            ErrorCode::RecordTampered,
+            format!("the stored {kind} record{named} is not as the vault wrote it: {why}"),
+        )
     }
+}
+
+/// A MAC from its text: one text for one MAC, so that no other letter case passes for it.
+pub(crate) fn read_mac(text: &str) -> Option<[u8; 32]> {
+    from_hex(text).filter(|mac| hex(mac) == text)
 }
 
 /// A body as JSON text.
 fn write_body<T: Serialize>(body: &T) -> Result<String> {
-    serde_json::to_string(body).map_err(|_| Error::new(ErrorCode::InvalidArgument, "the record can't be written as JSON"))
+    serde_json::to_string(body)
+        .map_err(|_| Error::new(ErrorCode::InvalidArgument, "the record can't be written as JSON"))
 }
 
 #[cfg(test)]

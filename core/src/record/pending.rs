@@ -104,9 +104,9 @@ impl Proposal {
         Slot::parse_stored(Some(&body.namespace), &body.name).ok()
     }
 
-    /// The slot that it would change.
-    pub(crate) fn slot(&self) -> Result<Slot> {
-        Slot::parse_stored(Some(&self.body.namespace), &self.body.name)
+    /// Whether a slot is the one that it would change.
+    pub(crate) fn is_for(&self, slot: &Slot) -> bool {
+        self.body.namespace == slot.namespace() && self.body.name == slot.name()
     }
 
     /// The context that the proposed value is sealed in.

@@ -1,0 +1,600 @@
+//! Faults: for each operation, at each of its requests, everything that can go wrong between a flow and its host. The
+//! error is the documented one, the change is whole or was not made, counts are right, and the operation can be repeated.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test crate: its helpers may fail loudly too")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use strongroom::flow::{Applied, CommitAnswer, Item};
+use strongroom::record::{Change, Record, RecordKey, RecordKind};
+use strongroom::store::MemoryStore;
+use strongroom::{Answer, Entropy, ErrorCode as Code, Flow, Reply, Request, Result, Step, Vault, VaultOptions};
+use support::{
+    Clock, Failing, Seeded, World, actor, drive, old_event, old_row, secret, slot, store_of, with_events, with_records,
+};
+
+type Make = Box<dyn Fn(&Vault, Box<dyn Entropy>) -> Flow<String>>;
+
+/// An operation, with the state of the store that it starts from.
+struct Case {
+    name: &'static str,
+    store: MemoryStore,
+    vault: Vault,
+    clock: Clock,
+    make: Make,
+    /// The error that the operation ends with when nothing goes wrong.
+    refused: Option<Code>,
+}
+
+fn shown<T: Debug + Send + 'static>(flow: Flow<T>) -> Flow<String> {
+    flow.map(|output| format!("{output:?}"))
+}
+
+fn cases() -> Vec<Case> {
+    let chat = || VaultOptions {
+        actors: Some(vec!["alice".into()]),
+        confirm: BTreeSet::from([Change::Set, Change::Rotate, Change::Delete]),
+        ..VaultOptions::default()
+    };
+    let mut world = World::with(chat());
+    world.set("A", "a one").unwrap();
+    world.rotate("A", "a two").unwrap();
+    world.get("A").unwrap();
+    world.set("B", "b one").unwrap();
+    world.set("nexus:C", "c one").unwrap();
+    let proposed = [
+        world.propose("NEW", Change::Set, Some("proposed")).unwrap().id,
+        world.propose("A", Change::Set, Some("proposed")).unwrap().id,
+        world.propose("A", Change::Rotate, Some("proposed")).unwrap().id,
+        world.propose("A", Change::Delete, None).unwrap().id,
+    ];
+    let [set_new, set_old, rotate, delete] = proposed;
+    let done = world.propose("B", Change::Rotate, Some("b two")).unwrap().id;
+    world.act(|vault, actor, entropy| vault.confirm(actor, &done, entropy)).unwrap();
+    let late = world.propose("B", Change::Rotate, Some("b three")).unwrap().id;
+    world.set("B", "b four").unwrap();
+    world.set("GONE", "gone").unwrap();
+    world.delete("GONE").unwrap();
+    let lived_in = world.store.clone();
+    let mut later = with_records(&lived_in, |records| records.push(old_row(&world.keyring, "LATE", "late")));
+    later = with_events(&later, |events| events.push(old_event("get", "LATE")));
+    let old = store_of(
+        [old_row(&world.keyring, "A", "a one"), old_row(&world.keyring, "two words", "odd")],
+        [old_event("set", "A"), old_event("get", "A")],
+    );
+    let empty = MemoryStore::new();
+
+    let mut cases = Vec::new();
+    let mut add = |name, store: &MemoryStore, refused, make: Make| {
+        let vault = support::vault(&world.keyring, chat());
+        cases.push(Case { name, store: store.clone(), vault, clock: world.clock.clone(), make, refused });
+    };
+    let confirmed =
+        |id: String| -> Make { Box::new(move |vault, entropy| shown(vault.confirm(&actor("alice"), &id, entropy))) };
+    let command = |text: &'static str| -> Make {
+        Box::new(move |vault, entropy| shown(vault.command(&actor("alice"), secret(text), entropy)))
+    };
+    let (no, missing) = (Some(Code::PermissionDenied), Some(Code::SecretNotFound));
+    macro_rules! add {
+        ($name:literal, $store:expr, $refused:expr, |$vault:ident, $alice:ident, $entropy:ident| $flow:expr) => {
+            add(
+                $name,
+                $store,
+                $refused,
+                Box::new(|$vault, $entropy| {
+                    let $alice = &actor("alice");
+                    shown($flow)
+                }),
+            )
+        };
+    }
+    add!("set new", &lived_in, None, |v, a, e| v.set(a, &slot("NEW"), secret("new"), e));
+    add!("set a name again", &lived_in, None, |v, a, e| v.set(a, &slot("GONE"), secret("new"), e));
+    add!("set existing", &lived_in, None, |v, a, e| v.set(a, &slot("A"), secret("new"), e));
+    add!("set nothing", &lived_in, Some(Code::ValueInvalid), |v, a, e| v.set(a, &slot("A"), secret(""), e));
+    add!("set in an empty store", &empty, None, |v, a, e| v.set(a, &slot("A"), secret("new"), e));
+    add!("set in an old store", &old, None, |v, a, e| v.set(a, &slot("A"), secret("new"), e));
+    add!("get", &lived_in, None, |v, a, e| v.get(a, &slot("A"), e));
+    add!("get unknown", &lived_in, missing, |v, a, e| v.get(a, &slot("UNKNOWN"), e));
+    add!("get from an old store", &old, None, |v, a, e| v.get(a, &slot("A"), e));
+    add!("exists", &lived_in, None, |v, a, e| v.exists(a, &slot("A"), e));
+    add!("exists in an empty store", &empty, None, |v, a, e| v.exists(a, &slot("A"), e));
+    add!("list", &lived_in, None, |v, a, e| v.list(a, None, e).unwrap());
+    add!("list a namespace", &lived_in, None, |v, a, e| v.list(a, Some("nexus"), e).unwrap());
+    add!("list an old store", &old, None, |v, a, e| v.list(a, None, e).unwrap());
+    add!("rotate", &lived_in, None, |v, a, e| v.rotate(a, &slot("A"), secret("new"), e));
+    add!("rotate unknown", &lived_in, missing, |v, a, e| v.rotate(a, &slot("UNKNOWN"), secret("new"), e));
+    add!("delete", &lived_in, None, |v, a, e| v.delete(a, &slot("A"), e));
+    add!("delete from an old store", &old, None, |v, a, e| v.delete(a, &slot("A"), e));
+    add!("audit", &lived_in, None, |v, a, e| v.audit(a, Some(&slot("A")), 100, e).unwrap());
+    add!("audit all", &lived_in, None, |v, a, e| v.audit(a, None, 100, e).unwrap());
+    add!("verify_audit", &lived_in, None, |v, a, e| v.verify_audit(a, e));
+    add!("verify_audit of an old store", &old, None, |v, a, e| v.verify_audit(a, e));
+    add!("propose a set", &lived_in, None, |v, a, e| v.propose(a, &slot("NEW"), (Change::Set, Some(secret("new"))), e));
+    add!("propose a rotation", &lived_in, None, |v, a, e| v.propose(
+        a,
+        &slot("A"),
+        (Change::Rotate, Some(secret("x"))),
+        e
+    ));
+    add!("propose a deletion", &lived_in, None, |v, a, e| v.propose(a, &slot("A"), (Change::Delete, None), e));
+    add!("census", &lived_in, None, |v, a, e| v.census(a, e));
+    add!("adopt", &later, None, |v, a, e| v.adopt(a, e));
+    add!("adopt an old store", &old, None, |v, a, e| v.adopt(a, e));
+    let id = rotate.clone();
+    add("cancel", &lived_in, None, Box::new(move |v, e| shown(v.cancel(&actor("alice"), &id, e))));
+    let id = done.clone();
+    let found = Some(Code::ConfirmationNotFound);
+    add("cancel too late", &lived_in, found, Box::new(move |v, e| shown(v.cancel(&actor("alice"), &id, e))));
+    let id = set_old.clone();
+    add("confirm denied", &lived_in, no, Box::new(move |v, e| shown(v.confirm(&actor("mallory"), &id, e))));
+    add("get denied", &lived_in, no, Box::new(|v, e| shown(v.get(&actor("mallory"), &slot("A"), e))));
+    add("exists denied", &lived_in, no, Box::new(|v, e| shown(v.exists(&actor("mallory"), &slot("A"), e))));
+    add("confirm a creation", &lived_in, None, confirmed(set_new));
+    add("confirm a set", &lived_in, None, confirmed(set_old));
+    add("confirm a rotation", &lived_in, None, confirmed(rotate));
+    add("confirm a deletion", &lived_in, None, confirmed(delete));
+    add("confirm again", &lived_in, None, confirmed(done));
+    add("confirm too late", &lived_in, Some(Code::ChangedSinceProposed), confirmed(late));
+    add("confirm nothing", &lived_in, Some(Code::ConfirmationNotFound), confirmed("A".repeat(22)));
+    add("command get", &lived_in, None, command("secret get A"));
+    add("command rotate", &lived_in, None, command("secret rotate A new"));
+    add("command list", &lived_in, None, command("secret list"));
+    add("command audit", &lived_in, None, command("secret audit A"));
+    cases
+}
+
+/// What a store holds, without what is random in it: kinds, names, versions, counters, the history.
+fn shape(store: &MemoryStore) -> String {
+    let mut records: Vec<String> = store
+        .records()
+        .map(|record| {
+            let key = &record.key;
+            let name = if key.kind == RecordKind::Pending { "(id)" } else { &key.name };
+            let (version, counters) = (record.columns.version, record.counters.accessed_count);
+            let open = record.data.contains("\"state\":\"open\"");
+            format!("{:?} {} {name} r{} v{version:?} {counters}x {open}", key.kind, key.namespace, record.revision)
+        })
+        .collect();
+    records.sort();
+    let events: Vec<String> = store
+        .all_events()
+        .iter()
+        .map(|event| {
+            let stream = if event.stream.as_deref() == Some("vault") { "vault" } else { "own" };
+            format!("{stream} {:?} {:?} {:?} {:?} {:?}", event.seq, event.action, event.name, event.outcome, event.code)
+        })
+        .collect();
+    format!("{records:#?}\n{events:#?}")
+}
+
+/// What goes wrong at one request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    /// The host fails before anything is applied, and says so.
+    FailsAndSaysSo,
+    /// The host fails before anything is applied, and does not know.
+    FailsBefore,
+    /// As before, and so does every request after.
+    FailsBeforeForGood,
+    /// The host fails after it applied: the reply is lost.
+    FailsAfter,
+    /// As before, and every request after fails.
+    FailsAfterForGood,
+    /// The commit, and every other one after it, meets another writer.
+    ConflictForGood,
+    /// The commit meets another writer once.
+    ConflictOnce,
+    /// The request is answered with the answer to another kind of request.
+    WrongAnswer(usize),
+    /// Something was put into the answer that was not asked for.
+    Foreign,
+    /// Something is in the answer twice.
+    Twice,
+    /// A page is empty, and yet not the last.
+    EmptyPage,
+    /// The reply comes a second time, while the next request is open.
+    Doubled,
+    /// A late reply to the request before comes first.
+    Late,
+    /// Replies with other numbers come first.
+    OtherNumber,
+    /// The flow is stepped without a reply.
+    NoReply,
+    /// The flow is dropped before the request is answered.
+    Dropped,
+    /// The flow is dropped after the request was applied.
+    DroppedAfter,
+}
+
+fn faults() -> Vec<Fault> {
+    use Fault as F;
+    let mut faults = vec![
+        F::FailsAndSaysSo,
+        F::FailsBefore,
+        F::FailsBeforeForGood,
+        F::FailsAfter,
+        F::FailsAfterForGood,
+        F::ConflictForGood,
+        F::ConflictOnce,
+        F::Foreign,
+        F::Twice,
+        F::EmptyPage,
+        F::Doubled,
+        F::Late,
+        F::OtherNumber,
+        F::NoReply,
+        F::Dropped,
+        F::DroppedAfter,
+    ];
+    faults.extend((0..6).map(F::WrongAnswer));
+    faults
+}
+
+fn every_answer() -> [Answer; 6] {
+    [
+        Answer::Load { records: vec![] },
+        Answer::List { items: vec![], cursor: None },
+        Answer::Commit(CommitAnswer::Committed),
+        Answer::Events { events: vec![], cursor: None },
+        Answer::Wait {},
+        Answer::Failed { applied: Applied::No },
+    ]
+}
+
+fn stranger() -> Record {
+    let key = RecordKey { kind: RecordKind::Secret, namespace: "zz".into(), name: "stranger".into() };
+    Record { key, revision: 1, columns: Default::default(), data: "{}".into(), mac: None, counters: Default::default() }
+}
+
+/// The answer with the fault in it; `None` when the request offers no place for it.
+fn spoil(fault: Fault, request: &Request, answer: Answer) -> Option<Answer> {
+    Some(match (fault, answer) {
+        (Fault::WrongAnswer(index), answer) => {
+            let wrong = every_answer()[index].clone();
+            if std::mem::discriminant(&wrong) == std::mem::discriminant(&answer) || index == 5 {
+                return None;
+            }
+            wrong
+        }
+        (Fault::Foreign, Answer::Load { mut records }) => {
+            records.push(stranger());
+            Answer::Load { records }
+        }
+        (Fault::Foreign, Answer::List { mut items, cursor }) => {
+            // In order, so that only its kind or its namespace gives it away.
+            let Request::List { query, .. } = request else { return None };
+            let mut key = stranger().key;
+            if query.namespace.is_some() {
+                key.kind = query.kind;
+            } else {
+                key.kind = if query.kind == RecordKind::Head { RecordKind::Stream } else { RecordKind::Head };
+            }
+            items.push(Item { key, revision: 1 });
+            Answer::List { items, cursor }
+        }
+        (Fault::Twice, Answer::Load { mut records }) => {
+            records.push(records.first()?.clone());
+            Answer::Load { records }
+        }
+        (Fault::Twice, Answer::List { mut items, cursor }) => {
+            items.push(items.last()?.clone());
+            Answer::List { items, cursor }
+        }
+        (Fault::EmptyPage, Answer::List { .. }) => Answer::List { items: vec![], cursor: Some("x".into()) },
+        (Fault::EmptyPage, Answer::Events { .. }) => Answer::Events { events: vec![], cursor: Some("x".into()) },
+        _ => return None,
+    })
+}
+
+/// How a run ended.
+struct Run {
+    result: Option<Result<String>>,
+    store: MemoryStore,
+    /// Commits that changed the store.
+    applied: usize,
+    /// The state after each of them, the first state first.
+    states: Vec<String>,
+    requests: Vec<&'static str>,
+    /// Whether the fault found its place.
+    struck: bool,
+}
+
+/// A command tells its refusal in words, with the code beside them.
+fn spoken(result: Result<String>) -> Result<String> {
+    let output = result?;
+    match output.split_once(" code: Some(\"").and_then(|(_, rest)| rest.split('"').next()).and_then(Code::from_name) {
+        Some(code) => Err(strongroom::Error::new(code, output)),
+        None => Ok(output),
+    }
+}
+
+fn stale(flow: &mut Flow<String>, clock: &mut Clock, reply: Option<Reply>) {
+    let refused = flow.step(clock.now(), reply);
+    assert_eq!(refused.err().map(|error| error.code()), Some(Code::StaleReply));
+}
+
+/// Runs a case with a fault at one of its requests; 0 is none of them.
+fn run(case: &Case, at: usize, fault: Fault) -> Run {
+    let mut flow = (case.make)(&case.vault, Box::new(Seeded::new(99)));
+    let (mut store, mut clock) = (case.store.clone(), case.clock.clone());
+    let mut run = Run {
+        result: None,
+        store: MemoryStore::new(),
+        applied: 0,
+        states: vec![shape(&store)],
+        requests: vec![],
+        struck: false,
+    };
+    let mut reply = None;
+    let mut last: Option<Reply> = None;
+    loop {
+        let (number, request) = match flow.step(clock.now(), reply.take()).unwrap() {
+            Step::Ask { number, request } => (number, request),
+            Step::Done(result) => {
+                run.result = Some(if case.name.starts_with("command") { spoken(result) } else { result });
+                break;
+            }
+        };
+        run.requests.push(request.name());
+        assert_eq!(number as usize, run.requests.len(), "requests are numbered from 1");
+        let is_commit = matches!(request, Request::Commit { .. });
+        let (here, since) = (number as usize == at, at > 0 && number as usize >= at);
+        let answer_truly = |run: &mut Run, store: &mut MemoryStore| {
+            let before = store.all_events().len();
+            let answer = store.answer(&request);
+            if store.all_events().len() > before {
+                run.applied += 1;
+                run.states.push(shape(store));
+            }
+            answer
+        };
+        let failed = Answer::Failed { applied: Applied::Unknown };
+        let answer = match fault {
+            Fault::FailsAndSaysSo if here => Answer::Failed { applied: Applied::No },
+            Fault::FailsBefore if here => failed,
+            Fault::FailsBeforeForGood if since => failed,
+            Fault::FailsAfter if here => {
+                answer_truly(&mut run, &mut store);
+                failed
+            }
+            Fault::FailsAfterForGood if since => {
+                if here {
+                    answer_truly(&mut run, &mut store);
+                }
+                failed
+            }
+            Fault::ConflictForGood if since && is_commit => Answer::Commit(CommitAnswer::Conflict),
+            Fault::ConflictOnce if here && is_commit => Answer::Commit(CommitAnswer::Conflict),
+            Fault::Dropped if here => {
+                run.struck = true;
+                break;
+            }
+            Fault::DroppedAfter if here => {
+                answer_truly(&mut run, &mut store);
+                run.struck = true;
+                break;
+            }
+            Fault::WrongAnswer(_) | Fault::Foreign | Fault::Twice | Fault::EmptyPage if here => {
+                let mut aside = store.clone();
+                match spoil(fault, &request, aside.answer(&request)) {
+                    Some(answer) => {
+                        run.struck = true;
+                        answer
+                    }
+                    None => answer_truly(&mut run, &mut store),
+                }
+            }
+            Fault::Late | Fault::Doubled if here => {
+                if let Some(last) = last.take() {
+                    run.struck = true;
+                    stale(&mut flow, &mut clock, Some(last.clone()));
+                    if fault == Fault::Doubled {
+                        stale(&mut flow, &mut clock, Some(last));
+                    }
+                }
+                answer_truly(&mut run, &mut store)
+            }
+            Fault::OtherNumber if here => {
+                for other in [0, number + 1, number + 2, u64::MAX] {
+                    for answer in every_answer() {
+                        stale(&mut flow, &mut clock, Some(Reply { number: other, answer }));
+                    }
+                }
+                answer_truly(&mut run, &mut store)
+            }
+            Fault::NoReply if here => {
+                stale(&mut flow, &mut clock, None);
+                stale(&mut flow, &mut clock, None);
+                answer_truly(&mut run, &mut store)
+            }
+            _ => answer_truly(&mut run, &mut store),
+        };
+        let conflicts = matches!(fault, Fault::ConflictForGood | Fault::ConflictOnce);
+        let spoils = matches!(
+            fault,
+            Fault::WrongAnswer(_) | Fault::Foreign | Fault::Twice | Fault::EmptyPage | Fault::Late | Fault::Doubled
+        );
+        run.struck |= here && !spoils && (!conflicts || is_commit);
+        let given = Reply { number, answer };
+        last = Some(given.clone());
+        reply = Some(given);
+    }
+    if run.result.is_some() {
+        let refused = flow.step(clock.now(), last);
+        assert_eq!(refused.err().map(|error| error.code()), Some(Code::FlowDone));
+    }
+    run.store = store;
+    run
+}
+
+fn outcome(result: &Result<String>) -> std::result::Result<(), Code> {
+    result.as_ref().map(drop).map_err(strongroom::Error::code)
+}
+
+/// What must hold whatever went wrong.
+fn assert_sound(case: &Case, run: &Run, clean: &Run, what: &str) {
+    let state = shape(&run.store);
+    assert!(clean.states.contains(&state), "{what}: the store is between two states\n{state}");
+    assert_eq!(state, clean.states[run.applied], "{what}: {} commits were applied", run.applied);
+    // The chain verifies, and each secret gives one of the values that it could have.
+    let (mut store, mut clock) = (run.store.clone(), case.clock.clone());
+    clock.0 += 1_000_000;
+    if store.all_events().iter().any(|event| event.stream.is_some()) && case.name != "adopt" {
+        drive(case.vault.verify_audit(&actor("alice"), Box::new(Seeded::new(7))), &mut store, &mut clock).unwrap();
+    }
+    if run.store.records().any(|record| record.key == clean_key()) && run.store.records().any(|r| r.revision > 0) {
+        let revealed =
+            drive(case.vault.get(&actor("alice"), &slot("A"), Box::new(Seeded::new(8))), &mut store, &mut clock);
+        let value = String::from_utf8(revealed.unwrap().value.expose().to_vec()).unwrap();
+        assert!(["a one", "a two", "new", "proposed"].contains(&&*value), "{what}");
+    }
+}
+
+fn clean_key() -> RecordKey {
+    RecordKey { kind: RecordKind::Secret, namespace: "default".into(), name: "A".into() }
+}
+
+/// The documented end of the operation after this fault; `None` for a flow that was dropped.
+fn documented(case: &Case, run: &Run, clean: &Run, at: usize, fault: Fault) -> Option<std::result::Result<(), Code>> {
+    use Fault as F;
+    let usual = case.refused.map_or(Ok(()), Err);
+    let is_commit = clean.requests[at - 1] == "commit";
+    // The last commit of a refusal records it; a refusal stays one when it can't be recorded. That of an initialisation
+    // comes before.
+    let is_last = at == clean.requests.len();
+    let storage = if is_commit && is_last && case.refused.is_some() { usual } else { Err(Code::StorageFailed) };
+    Some(match fault {
+        F::Dropped | F::DroppedAfter => return None,
+        F::ConflictOnce | F::Late | F::Doubled | F::OtherNumber | F::NoReply => usual,
+        // A refusal that can't be recorded stays a refusal.
+        F::ConflictForGood => {
+            let meets_one = clean.requests[at - 1..].contains(&"commit");
+            if meets_one && case.refused.is_none() { Err(Code::Conflict) } else { usual }
+        }
+        F::FailsBefore | F::FailsAfter | F::WrongAnswer(_) if is_commit => usual,
+        _ if !run.struck => usual,
+        _ => storage,
+    })
+}
+
+#[test]
+fn after_every_fault_at_every_request_of_every_operation_all_or_nothing_was_done() {
+    let mut count = 0;
+    let cases = cases();
+    for case in &cases {
+        let clean = run(case, 0, Fault::NoReply);
+        let usual = case.refused.map_or(Ok(()), Err);
+        assert_eq!(outcome(clean.result.as_ref().unwrap()), usual, "{}", case.name);
+        assert_eq!(clean.applied + 1, clean.states.len());
+        for at in 1..=clean.requests.len() {
+            for fault in faults() {
+                let run = run(case, at, fault);
+                if !run.struck {
+                    continue;
+                }
+                count += 1;
+                let what = format!("{}, request {at} of {:?}, {fault:?}", case.name, clean.requests);
+                assert_sound(case, &run, &clean, &what);
+                let found = run.result.as_ref().map(outcome);
+                assert_eq!(found, documented(case, &run, &clean, at, fault), "{what}");
+                if found == Some(Ok(())) {
+                    assert_eq!(run.applied, clean.applied, "{what}: it says that it was done");
+                }
+                if let Some(Ok(output)) = &run.result {
+                    assert!(!output.contains("a two") && !output.contains("proposed\""), "{what}");
+                }
+                assert_repeatable(case, &run, &clean, &what);
+            }
+        }
+    }
+    assert!(cases.len() >= 40 && count > 2500, "{} operations, {count} cases", cases.len());
+}
+
+/// The same operation, made again on a host that has recovered, ends as it should.
+fn assert_repeatable(case: &Case, run: &Run, clean: &Run, what: &str) {
+    let (mut store, mut clock) = (run.store.clone(), case.clock.clone());
+    clock.0 += 1_000;
+    let again = drive((case.make)(&case.vault, Box::new(Seeded::new(100))), &mut store, &mut clock);
+    let done = run.applied == clean.applied;
+    let expected = match case.name {
+        "delete" | "delete from an old store" if done => Err(Code::SecretNotFound),
+        _ => case.refused.map_or(Ok(()), Err),
+    };
+    assert_eq!(outcome(&again), expected, "{what}, made again");
+    if case.name.starts_with("confirm a ") {
+        assert_eq!(again.unwrap().contains("repeated: true"), done, "{what}, made again");
+    }
+    drive(case.vault.verify_audit(&actor("alice"), Box::new(Seeded::new(101))), &mut store, &mut clock).unwrap();
+}
+
+#[test]
+fn when_randomness_fails_nothing_is_done() {
+    let mut count = 0;
+    for case in cases() {
+        let clean = run(&case, 0, Fault::NoReply);
+        for fills in 0..20 {
+            let (mut store, mut clock) = (case.store.clone(), case.clock.clone());
+            let entropy = Failing { inner: Seeded::new(99), fills };
+            let result = drive((case.make)(&case.vault, Box::new(entropy)), &mut store, &mut clock);
+            let failed = result.as_ref().is_err_and(|error| error.code() == Code::EntropyFailed);
+            // The failure of a decision is an event of its own, which has an effect on nothing else.
+            let is_recorded =
+                store.all_events().last().is_some_and(|event| event.code.as_deref() == Some("ENTROPY_FAILED"));
+            assert!(failed || !is_recorded);
+            let secrets = |store: &MemoryStore| -> Vec<(RecordKey, Option<u64>)> {
+                let secrets = store.records().filter(|record| record.key.kind == RecordKind::Secret);
+                secrets.map(|record| (record.key.clone(), record.columns.version)).collect()
+            };
+            if !failed {
+                assert_eq!(shape(&store), *clean.states.last().unwrap(), "{} after {fills} draws", case.name);
+                break;
+            }
+            let adopted = |store: &MemoryStore| {
+                secrets(store).into_iter().map(|(key, version)| (key, version.unwrap_or(1))).collect::<Vec<_>>()
+            };
+            assert_eq!(adopted(&store), adopted(&case.store), "{} after {fills} draws", case.name);
+            let again = drive((case.make)(&case.vault, Box::new(Seeded::new(5))), &mut store, &mut clock);
+            assert_eq!(outcome(&again), case.refused.map_or(Ok(()), Err));
+            count += 1;
+        }
+    }
+    assert!(count > 80, "{count}");
+}
+
+#[test]
+fn a_get_gives_no_value_before_its_event_is_committed() {
+    for case in cases().into_iter().filter(|case| case.name.starts_with("get")) {
+        let clean = run(&case, 0, Fault::NoReply);
+        let before = |run: &Run| run.applied < clean.applied;
+        for at in 1..=clean.requests.len() {
+            for fault in faults() {
+                let run = run(&case, at, fault);
+                assert!(!before(&run) || !matches!(run.result, Some(Ok(_))), "{} {at} {fault:?}", case.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flow_that_was_not_started_takes_no_reply_and_one_that_has_ended_takes_no_step() {
+    let case = &cases()[0];
+    let mut flow = (case.make)(&case.vault, Box::new(Seeded::new(1)));
+    let mut clock = case.clock.clone();
+    for answer in every_answer() {
+        stale(&mut flow, &mut clock, Some(Reply { number: 0, answer }));
+    }
+    let (mut store, mut reply) = (case.store.clone(), None);
+    loop {
+        match flow.step(clock.now(), reply).unwrap() {
+            Step::Ask { number, request } => reply = Some(Reply { number, answer: store.answer(&request) }),
+            Step::Done(result) => break drop(result.unwrap()),
+        }
+    }
+    for _ in 0..3 {
+        let error = flow.step(clock.now(), None).err().unwrap();
+        assert_eq!(error.code(), Code::FlowDone);
+    }
+}
