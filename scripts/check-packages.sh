@@ -15,10 +15,25 @@ expect() {
   say "$1 installs and imports: $2"
 }
 
+# Each host does the main job once, with what was packed and nothing else, and prints the version.
 check_wheel() {
   "${PYTHON:-python3}" -m venv "$EMPTY/venv"
   "$EMPTY/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-index "$DIST"/strongroom-"$VERSION"-cp310-abi3-*.whl
-  (cd "$EMPTY" && venv/bin/python -c 'import strongroom; print(strongroom.__version__)')
+  cat >"$EMPTY/main_job.py" <<'PYTHON'
+import strongroom
+from strongroom.stores import SQLiteStore
+
+keyring = strongroom.Keyring.generate()
+token = keyring.encrypt(b"hunter2", associated_data=b"user:42")
+assert keyring.decrypt(token, associated_data=b"user:42") == b"hunter2"
+with SQLiteStore("python.db") as store:
+    vault = strongroom.Vault(keyring, store)
+    vault.set("A", "sk_test_abc123", actor="alice")
+    assert vault.get("A", actor="alice").reveal() == "sk_test_abc123"
+    assert vault.verify_audit(actor="alice").events > 2
+print(strongroom.__version__)
+PYTHON
+  (cd "$EMPTY" && venv/bin/python main_job.py)
 }
 
 # npm_install FOLDER TARBALL...
@@ -30,18 +45,38 @@ npm_install() {
 
 check_node() {
   npm_install node "$DIST/strongroom-$VERSION.tgz" "$DIST/strongroom-linux-x64-gnu-$VERSION.tgz"
-  (cd "$EMPTY/node" && node --input-type=module -e 'import { version } from "strongroom"; console.log(version());')
+  cat >"$EMPTY/node/main_job.mjs" <<'JAVASCRIPT'
+import assert from "node:assert/strict";
+import { Keyring, Vault, version } from "strongroom";
+import { SqliteStore } from "strongroom/sqlite";
+
+const keyring = Keyring.generate();
+const token = keyring.encrypt("hunter2", { associatedData: "user:42" });
+assert.equal(keyring.decrypt(token, { associatedData: "user:42" }), "hunter2");
+const vault = new Vault({ keyring, store: new SqliteStore("node.db") });
+await vault.set("A", "sk_test_abc123", { actor: "alice" });
+assert.equal((await vault.get("A", { actor: "alice" })).reveal(), "sk_test_abc123");
+assert.ok((await vault.verifyAudit({ actor: "alice" })).events > 2);
+console.log(version());
+JAVASCRIPT
+  (cd "$EMPTY/node" && node main_job.mjs &&
+    [ "$(node --input-type=commonjs -p 'require("strongroom").version()')" = "$VERSION" ])
 }
 
 check_web() {
   npm_install web "$DIST/strongroom-web-$VERSION.tgz"
-  (cd "$EMPTY/web" && node --input-type=module -e '
-    import { readFile } from "node:fs/promises";
-    import { fileURLToPath } from "node:url";
-    import init, { version } from "strongroom-web";
-    const module = fileURLToPath(import.meta.resolve("strongroom-web/strongroom.wasm"));
-    await init({ module_or_path: await readFile(module) });
-    console.log(version());')
+  cat >"$EMPTY/web/main_job.mjs" <<'JAVASCRIPT'
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { init, Keyring, version } from "strongroom-web";
+
+await init(await readFile(fileURLToPath(import.meta.resolve("strongroom-web/strongroom.wasm"))));
+const keyring = Keyring.generate();
+assert.equal(keyring.decrypt(keyring.encrypt("hunter2")), "hunter2");
+console.log(version());
+JAVASCRIPT
+  (cd "$EMPTY/web" && node main_job.mjs)
 }
 
 # A user's program must compile in strict mode against the declarations that were packed, and nothing else.

@@ -15,10 +15,16 @@ timed "check: cargo test" cargo test --quiet -p strongroom -p strongroom-binding
 
 timed "check: ruff format" .venv/bin/ruff format --check --quiet python
 timed "check: ruff check" .venv/bin/ruff check --quiet python
-timed "check: mypy" .venv/bin/mypy --config-file python/pyproject.toml --strict python/src python/tests
+timed "check: ruff format (examples)" .venv/bin/ruff format --check --quiet --config python/pyproject.toml examples
+timed "check: ruff check (examples)" .venv/bin/ruff check --quiet --config python/pyproject.toml examples
+timed "check: mypy" .venv/bin/mypy --config-file python/pyproject.toml --strict python/src python/tests examples/demo
 
 # wasm/ts is checked against the declarations that wasm-bindgen writes.
 timed "check: wasm build" scripts/build-wasm.sh
-timed "check: tsc (node)" node_modules/.bin/tsc -p node --noEmit
 timed "check: tsc (wasm)" node_modules/.bin/tsc -p wasm --noEmit
+# With its output: the examples are checked against the declarations of the package.
+timed "check: tsc (node)" node_modules/.bin/tsc -p node
+for folder in examples/telegram-bot examples/demo examples/demo/page; do
+  timed "check: tsc ($folder)" node_modules/.bin/tsc -p "$folder"
+done
 timed "check: biome" node_modules/.bin/biome check --error-on-warnings

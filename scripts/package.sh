@@ -8,10 +8,12 @@ VERSION="$(scripts/version.sh)"
 PLATFORM=linux-x64-gnu
 DIST="$ROOT/dist"
 
-# pack FOLDER NAME: npm's tarball of a folder, which must come out as NAME.
+# pack FOLDER NAME: npm's tarball of a folder, which must come out as NAME. The licences go with it.
 pack() {
+  cp LICENSE-MIT LICENSE-APACHE "$1"
   npm pack --silent --pack-destination "$DIST" "./$1" >/dev/null
   [ -f "$DIST/$2" ] || stop "npm pack $1 did not write $2"
+  rm "$1/LICENSE-MIT" "$1/LICENSE-APACHE"
 }
 
 package_python() {

@@ -8,7 +8,7 @@ set -euo pipefail
 
 NODE_PIN=24.21.0
 NODE_AT_LEAST="22.13"
-NPM_FOLDERS=(.)
+NPM_FOLDERS=(. examples/telegram-bot)
 DEBIAN_WASM=(rustc-web cargo-web rust-web-src lld-19)
 DEBIAN_BROWSER=(chromium chromium-driver)
 

@@ -11,6 +11,8 @@ SUITES=(
   "wasm-node wasm/tests"
   "wasm-browser wasm/tests"
   "node tests/browser"
+  "node examples/telegram-bot/tests"
+  "node examples/demo/tests"
 )
 
 suite_pytest() { .venv/bin/python -m pytest "$1" -q; }
