@@ -26,16 +26,19 @@ export async function drive(session: NativeSession, store: Store, operation: str
       if ("done" in step) return { told: step.done, secret: session.takeSecret() ?? undefined };
       if ("failed" in step) {
         const { code, message } = step.failed;
-        throw new StrongroomError(code, message, { operation, cause: code === "STORAGE_FAILED" ? cause : undefined });
+        throw new StrongroomError(code, message, {
+          operation,
+          cause: code === "STORAGE_FAILED" ? cause : undefined,
+        });
       }
-      let answer: Answer;
+      const { number, request } = step.ask;
       try {
-        answer = await answered(step.ask.request, store);
+        // Inside: what a store gave may not even be JSON.
+        reply = JSON.stringify({ number, answer: await answered(request, store) });
       } catch (thrown) {
         cause = thrown;
-        answer = { failed: { applied: "unknown" } };
+        reply = JSON.stringify({ number, answer: { failed: { applied: "unknown" } } satisfies Answer });
       }
-      reply = JSON.stringify({ number: step.ask.number, answer });
     }
   } finally {
     session.close();

@@ -46,7 +46,12 @@ export function isStrongroomError(error: unknown, code?: ErrorCode): boolean {
 
 /** What the native part throws carries a code; anything else is a bug of somebody's and passes through. */
 export function translated(error: unknown, operation?: string): unknown {
-  if (error instanceof Error && "code" in error && typeof error.code === "string" && error.code in ERROR_CODES) {
+  if (
+    error instanceof Error &&
+    "code" in error &&
+    typeof error.code === "string" &&
+    error.code in ERROR_CODES
+  ) {
     return new StrongroomError(error.code as ErrorCode, error.message, { operation });
   }
   return error;

@@ -1,4 +1,5 @@
 /** Keys, and the encryption of an application's own data. */
+import { invalid, optional, refuseUnknown, textOnly, textOrBytes } from "./arguments.js";
 import { guarded } from "./errors.js";
 import { type NativeKeyring, native, type Text } from "./native.js";
 import type { Format } from "./secret.js";
@@ -32,7 +33,7 @@ const handles = new WeakMap<Keyring, NativeKeyring>();
 /** The native handle, for the modules of this package. */
 export function handleOf(keyring: Keyring): NativeKeyring {
   const handle = handles.get(keyring);
-  if (handle === undefined) throw new TypeError("not a Keyring of this package");
+  if (handle === undefined) throw invalid("not a Keyring of this package");
   return handle;
 }
 
@@ -60,12 +61,20 @@ export class Keyring {
    * base64url of 32 bytes, or 64 hex digits. Throws `NOT_CONFIGURED`, `KEY_INVALID`.
    */
   static parse(text: string): Keyring {
-    return new Keyring(guarded(() => native().parseKeyring(text)));
+    const checked = textOnly(text, "the text of a keyring");
+    return new Keyring(guarded(() => native().parseKeyring(checked)));
   }
 
   /** Encrypts. Throws `INVALID_ARGUMENT` when associated data is given for a format that knows none. */
   encrypt(plaintext: Text, options: EncryptOptions = {}): string {
-    return guarded(() => handleOf(this).encrypt(plaintext, options.format, options.associatedData));
+    const { format, associatedData, ...unknown } = options;
+    refuseUnknown(unknown, "the options");
+    const value = textOrBytes(plaintext, "the plaintext");
+    const [name, bound] = [
+      optional(textOnly, format, "the format"),
+      optional(textOrBytes, associatedData, "associatedData"),
+    ];
+    return guarded(() => handleOf(this).encrypt(value, name, bound));
   }
 
   /**
@@ -74,17 +83,20 @@ export class Keyring {
    * `VALUE_INVALID` when the value is not UTF-8.
    */
   decrypt(token: string, options: DecryptOptions = {}): string {
-    return guarded(() => handleOf(this).decryptText(token, options.associatedData));
+    const [text, bound] = decryption(token, options);
+    return guarded(() => handleOf(this).decryptText(text, bound));
   }
 
   /** Decrypts to bytes. Throws `NOT_AUTHENTIC`, `KEY_UNKNOWN`, `TOKEN_MALFORMED`. */
   decryptBytes(token: string, options: DecryptOptions = {}): Uint8Array {
-    return guarded(() => handleOf(this).decryptBytes(token, options.associatedData));
+    const [text, bound] = decryption(token, options);
+    return guarded(() => handleOf(this).decryptBytes(text, bound));
   }
 
   /** Which format a token is in and which key opens it. Opens it to find out; throws as `decrypt` does. */
   inspectToken(token: string, options: DecryptOptions = {}): { format: Format; keyId: string } {
-    const told = guarded(() => handleOf(this).inspect(token, options.associatedData));
+    const [text, bound] = decryption(token, options);
+    const told = guarded(() => handleOf(this).inspect(text, bound));
     const { format, key_id } = told as { format: Format; key_id: string };
     return { format, keyId: key_id };
   }
@@ -122,4 +134,10 @@ export class Keyring {
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return this.toString();
   }
+}
+
+function decryption(token: string, options: DecryptOptions): [string, Text | undefined] {
+  const { associatedData, ...unknown } = options;
+  refuseUnknown(unknown, "the options");
+  return [textOnly(token, "the token"), optional(textOrBytes, associatedData, "associatedData")];
 }

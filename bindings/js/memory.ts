@@ -1,6 +1,17 @@
 /** A store in memory, gone with the process: for tests and for trying out. */
-import type { Answer, ChangeSet, CommitAnswer, EventPage, EventQuery, ListPage, ListQuery, Request } from "./contract.js";
-import type { RecordKey, Store, StoredRecord } from "./contract.js";
+import type {
+  Answer,
+  ChangeSet,
+  CommitAnswer,
+  EventPage,
+  EventQuery,
+  ListPage,
+  ListQuery,
+  RecordKey,
+  Request,
+  Store,
+  StoredRecord,
+} from "./contract.js";
 import { guarded } from "./errors.js";
 import { type NativeWithVault, native } from "./native.js";
 

@@ -59,7 +59,10 @@ export function install(native: Native): void {
 /** The native part, or an error that says how to get it. */
 export function native(): Native {
   if (installed === undefined) {
-    throw new StrongroomError("UNSUPPORTED", "strongroom is not loaded: in the browser, `await init()` first");
+    throw new StrongroomError(
+      "UNSUPPORTED",
+      "strongroom is not loaded: in the browser, `await init()` first",
+    );
   }
   return installed;
 }

@@ -1,4 +1,5 @@
 /** A secret value that shows itself to nobody who does not ask. */
+import { invalid, textOnly, textOrBytes } from "./arguments.js";
 import { guarded } from "./errors.js";
 import { type NativeSecret, native, type Text } from "./native.js";
 
@@ -27,7 +28,7 @@ const handles = new WeakMap<Secret, NativeSecret>();
 /** The native handle, for the modules of this package. */
 export function handleOf(secret: Secret): NativeSecret {
   const handle = handles.get(secret);
-  if (handle === undefined) throw new TypeError("not a Secret of this package");
+  if (handle === undefined) throw invalid("not a Secret of this package");
   return handle;
 }
 
@@ -51,7 +52,8 @@ export class Secret {
 
   /** A secret of your own. */
   static of(value: Text): Secret {
-    return new Secret(guarded(() => native().makeSecret(value)));
+    const checked = textOrBytes(value, "the value");
+    return new Secret(guarded(() => native().makeSecret(checked)));
   }
 
   /** The value as text. Throws `VALUE_INVALID` when it is not UTF-8. */
@@ -66,7 +68,8 @@ export class Secret {
 
   /** The value, masked. */
   masked(style: MaskStyle = "prefix(4)"): string {
-    return guarded(() => handleOf(this).masked(style));
+    const name = textOnly(style, "the mask style");
+    return guarded(() => handleOf(this).masked(name));
   }
 
   /** Whether two secrets are the same, in constant time for equal lengths. */
@@ -106,5 +109,6 @@ export class Secret {
  * the characters that would be shown is `****`.
  */
 export function mask(value: Text, style: MaskStyle = "prefix(4)"): string {
-  return guarded(() => native().mask(value, style));
+  const [checked, name] = [textOrBytes(value, "the value"), textOnly(style, "the mask style")];
+  return guarded(() => native().mask(checked, name));
 }

@@ -1,8 +1,9 @@
 /** The vault: typed methods over sessions. What they return is converted here and decided in the core. */
+import { invalid, refuseUnknown } from "./arguments.js";
 import type { Store } from "./contract.js";
 import { drive } from "./driver.js";
-import { guarded, StrongroomError } from "./errors.js";
-import { handleOf as keyringHandle, type Keyring } from "./keyring.js";
+import { guarded } from "./errors.js";
+import { type Keyring, handleOf as keyringHandle } from "./keyring.js";
 import { type NativeVault, type NativeWithVault, native, type Text } from "./native.js";
 import { type Format, handleOf, Secret } from "./secret.js";
 
@@ -130,6 +131,10 @@ export class Vault {
   constructor(options: VaultOptions) {
     const { keyring, store, confirm, actors, vaultId, valueMax, proposalMillis, ...unknown } = options;
     refuseUnknown(unknown, "the vault's options");
+    const callbacks = [store?.load, store?.list, store?.commit, store?.events];
+    if (callbacks.some((callback) => typeof callback !== "function")) {
+      throw invalid("the vault's options give no store: it has the methods load, list, commit and events");
+    }
     const wire = { confirm, actors, vault_id: vaultId, value_max: valueMax, proposal_millis: proposalMillis };
     const host = native() as NativeWithVault;
     this.#native = guarded(() => host.openVault(keyringHandle(keyring), JSON.stringify(wire)));
@@ -179,7 +184,7 @@ export class Vault {
 
   /** The latest events of one secret or of the whole vault, latest first; 20 unless told otherwise, 1000 at most. */
   async audit(options: SecretOptions & { name?: string; limit?: number }): Promise<AuditEvent[]> {
-    const { name, limit, ...rest } = options;
+    const { name, limit, ...rest } = options ?? {};
     const { events } = (await this.#run("audit", { name, limit, ...common(rest) })) as { events: Wire[] };
     return events.map((event) => camel(event) as unknown as AuditEvent);
   }
@@ -190,12 +195,19 @@ export class Vault {
   }
 
   /** Proposes a change for the actor to confirm; a deletion takes no value. */
-  async propose(change: "set" | "rotate", name: string, value: Text | Secret, options: SecretOptions): Promise<Proposed>;
+  async propose(
+    change: "set" | "rotate",
+    name: string,
+    value: Text | Secret,
+    options: SecretOptions,
+  ): Promise<Proposed>;
   async propose(change: "delete", name: string, options: SecretOptions): Promise<Proposed>;
   async propose(change: Change, name: string, ...rest: unknown[]): Promise<Proposed> {
     const [value, options] = rest.length > 1 ? rest : [undefined, rest[0]];
     const wire = { change, name, ...common(options as SecretOptions) };
-    return camel((await this.#run("propose", wire, value as Text | Secret | undefined)) as Wire) as unknown as Proposed;
+    return camel(
+      (await this.#run("propose", wire, value as Text | Secret | undefined)) as Wire,
+    ) as unknown as Proposed;
   }
 
   /**
@@ -235,11 +247,13 @@ export class Vault {
   }
 
   async #drive(operation: string, wire: object, value?: Text | Secret) {
-    const secret = value === undefined || value instanceof Secret ? value : Secret.of(value);
+    const own = value === undefined || value instanceof Secret ? undefined : Secret.of(value);
+    const secret = own ?? (value as Secret | undefined);
     const json = JSON.stringify({ op: operation, ...wire });
     const handle = secret === undefined ? undefined : handleOf(secret);
     const session = guarded(() => this.#native.begin(json, handle), operation);
-    return drive(session, this.#store, operation);
+    own?.wipe(); // The session has its copy.
+    return await drive(session, this.#store, operation); // Awaited, so that an error's stack shows who called.
   }
 }
 
@@ -249,18 +263,15 @@ type Wire = Record<string, unknown>;
 function common(options: SecretOptions): object {
   const { actor, namespace, ...unknown } = options ?? {};
   refuseUnknown(unknown, "the options");
-  if (actor === undefined) throw new StrongroomError("INVALID_ARGUMENT", "the options name no actor: say who does this");
   if (typeof actor === "string") return { namespace, actor: { id: actor } };
+  if (typeof actor !== "object" || actor === null)
+    throw invalid("the options name no actor: say who does this");
   const { id, platform, sessionExpiresAt, ...more } = actor;
   refuseUnknown(more, "the actor");
-  const ends = sessionExpiresAt?.getTime();
-  if (Number.isNaN(ends)) throw new StrongroomError("INVALID_ARGUMENT", "sessionExpiresAt is not a valid date");
+  const ends = sessionExpiresAt?.getTime?.();
+  if (sessionExpiresAt !== undefined && !Number.isFinite(ends))
+    throw invalid("sessionExpiresAt is not a valid date");
   return { namespace, actor: { id, platform, session_expires_at: ends } };
-}
-
-function refuseUnknown(unknown: object, where: string): void {
-  const [name] = Object.keys(unknown);
-  if (name !== undefined) throw new StrongroomError("INVALID_ARGUMENT", `${where} have no field ${name}`);
 }
 
 const INSTANTS = new Set(["at", "last_rotated", "last_accessed", "created_at", "expires_at"]);

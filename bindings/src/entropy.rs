@@ -9,8 +9,9 @@ pub struct OsEntropy;
 
 impl Entropy for OsEntropy {
     fn fill(&mut self, buffer: &mut [u8]) -> Result<()> {
-        getrandom::fill(buffer)
-            .map_err(|_| Error::new(ErrorCode::EntropyFailed, "the operating system gave no randomness: nothing was done"))
+        getrandom::fill(buffer).map_err(|_| {
+            Error::new(ErrorCode::EntropyFailed, "the operating system gave no randomness: nothing was done")
+        })
     }
 }
 

@@ -11,8 +11,11 @@ const KEY_FILE_MAX: u64 = 64 * 1024;
 ///
 /// Errors: those of [`Keyring::from_environment`]; `NOT_CONFIGURED` when the file cannot be read.
 pub fn keyring_from_environment(key: Option<&str>, key_file: Option<&str>) -> Result<Keyring> {
-    let file = match key_file.map(str::trim).filter(|path| !path.is_empty()) {
-        Some(path) => Some(read_key_file(path)?),
+    let is_set = |text: &str| !text.trim().is_empty();
+    let file = match key_file.filter(|path| is_set(path)) {
+        // Both set is an error whatever is in the file, which is then not read.
+        Some(_) if key.is_some_and(is_set) => Some(Zeroizing::new(String::new())),
+        Some(path) => Some(read_key_file(path.trim())?),
         None => None,
     };
     Keyring::from_environment(&Environment { key, file: file.as_ref().map(|text| text.as_str()) })
@@ -23,7 +26,8 @@ fn read_key_file(path: &str) -> Result<Zeroizing<String>> {
         let message = format!("Encryption not configured: the file that {KEY_FILE_VARIABLE} names {why}");
         Error::new(ErrorCode::NotConfigured, message)
     };
-    let metadata = std::fs::metadata(path).map_err(|error| unreadable(&format!("cannot be read ({})", error.kind())))?;
+    let metadata =
+        std::fs::metadata(path).map_err(|error| unreadable(&format!("cannot be read ({})", error.kind())))?;
     if !metadata.is_file() || metadata.len() > KEY_FILE_MAX {
         return Err(unreadable("is not a key file: it must be a file of at most 64 KiB"));
     }

@@ -27,7 +27,8 @@ use strongroom::{Error, ErrorCode};
 fn invalid_arguments(what: &str, error: &serde_json::Error) -> Error {
     let words = error.to_string();
     let named = ["unknown field", "missing field", "unknown variant", "duplicate field"];
-    let detail = named.iter().any(|start| words.starts_with(start)).then(|| words.split(" at line").next().unwrap_or(""));
+    let detail =
+        named.iter().any(|start| words.starts_with(start)).then(|| words.split(" at line").next().unwrap_or(""));
     let message = match detail {
         Some(detail) if !detail.starts_with("unknown variant") => format!("{what}: {detail}"),
         _ => format!("{what}: an argument has the wrong type or an unknown value"),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use strongroom::record::Change;
 use strongroom::{Error, ErrorCode, Keyring, Result, Vault, VaultOptions};
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Options {
     vault_id: Option<String>,
@@ -15,12 +15,6 @@ struct Options {
     confirm: Vec<String>,
     value_max: Option<usize>,
     proposal_millis: Option<i64>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options { vault_id: None, actors: None, confirm: Vec::new(), value_max: None, proposal_millis: None }
-    }
 }
 
 /// A vault from `{"vault_id", "actors", "confirm", "value_max", "proposal_millis"}`, all of them optional; ids in hex.

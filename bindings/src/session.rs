@@ -72,7 +72,8 @@ struct Numbered {
 }
 
 fn read_reply(text: &str) -> Result<Reply> {
-    let stale = || Error::new(ErrorCode::StaleReply, "the reply carries no number: answer each request with its number");
+    let stale =
+        || Error::new(ErrorCode::StaleReply, "the reply carries no number: answer each request with its number");
     let Numbered { number, answer } = serde_json::from_str(text).map_err(|_| stale())?;
     // What a host says in a shape of its own is no reason to lose the operation: the flow decides what a failed store
     // means for it.

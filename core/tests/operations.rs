@@ -1009,7 +1009,9 @@ fn refusals_are_words_and_failures_of_the_store_are_errors() {
     let mut world = World::with(VaultOptions { actors: Some(vec!["alice".into()]), ..VaultOptions::default() });
     world.set("A", "one").unwrap();
     world.actor = telegram("mallory");
-    for text in ["secret get A", "secret list", "secret audit A", "secret set A x", "secret delete A"] {
+    let commands = ["secret get A", "secret list", "secret audit A", "secret set A x", "secret delete A"];
+    let no_commands = ["secret", "secret help", "secret put A x", "hello"];
+    for text in commands.into_iter().chain(no_commands) {
         let reply = say(&mut world, text);
         assert_eq!(reply.code.as_deref(), Some("PERMISSION_DENIED"), "{text}");
         assert!(reply.text.contains("PERMISSION_DENIED") && reply.buttons.is_empty());
@@ -1018,6 +1020,9 @@ fn refusals_are_words_and_failures_of_the_store_are_errors() {
     world.actor = actor("alice");
     let reply = say(&mut world, "secret put A x");
     assert_eq!(reply.code.as_deref(), Some("COMMAND_INVALID"));
+    assert!(reply.text.contains("secret set <name> <value>"));
+    let reply = say(&mut world, "secret help");
+    assert_eq!(reply.code, None);
     assert!(reply.text.contains("secret set <name> <value>"));
     world.store = with_records(&world.store, |records| records.retain(|record| record.key.kind != RecordKind::Head));
     let failed = world.act(|vault, actor, entropy| vault.command(actor, secret("secret get A"), entropy));

@@ -145,11 +145,11 @@ VALUES (
 UPDATE secrets SET
   value_encrypted = json_extract(?1, '$.columns.value_encrypted'),
   encryption_key_id = json_extract(?1, '$.columns.encryption_key_id'),
-  last_rotated = {iso:json_extract(?1, '$.columns.last_rotated')},
+  -- An adopted row may hold times that nobody can read: they are kept as they are.
+  last_rotated = coalesce({iso:json_extract(?1, '$.columns.last_rotated')}, last_rotated),
   created_by = json_extract(?1, '$.columns.created_by'),
-  -- An adopted row may hold a time that nobody can read: it is kept as it is.
   created_at = coalesce({iso:json_extract(?1, '$.columns.created_at')}, created_at),
-  updated_at = {iso:json_extract(?1, '$.columns.updated_at')},
+  updated_at = coalesce({iso:json_extract(?1, '$.columns.updated_at')}, updated_at),
   uid = json_extract(?1, '$.columns.uid'),
   state = json_extract(?1, '$.columns.state'),
   version = json_extract(?1, '$.columns.version'),

@@ -49,7 +49,16 @@ struct ForeignKey {
 }
 
 /// The columns that a table of an earlier program must have, or it is somebody else's.
-const NEEDED: [(&str, [&str; 2]); 2] = [("secrets", ["name", "value_encrypted"]), ("secrets_audit", ["secret_name", "action"])];
+const NEEDED: [(&str, [&str; 2]); 2] =
+    [("secrets", ["name", "value_encrypted"]), ("secrets_audit", ["secret_name", "action"])];
+
+/// How far AUTOINCREMENT has counted, which SQLite forgets with the table: the id of a row that was deleted long ago is
+/// never given out again, since old audit rows may still name it. The first statement is also what makes sure that there
+/// is a `sqlite_sequence`.
+const KEEP_IDS: [&str; 2] = [
+    "CREATE TABLE strongroom_old_ids (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT, seq INTEGER)",
+    "INSERT INTO strongroom_old_ids (name, seq) SELECT lower(name), seq FROM sqlite_sequence",
+];
 
 /// The columns whose text is brought into the form that the vault reads.
 const INSTANTS: [&str; 4] = ["last_rotated", "created_at", "updated_at", "last_accessed"];
@@ -74,6 +83,9 @@ pub fn plan_opening(inspection: &str, version: Option<u64>) -> Result<String> {
     }
     let state = if old_tables.is_empty() { "fresh" } else { "adopt" };
     let mut statements: Vec<String> = Vec::new();
+    if !old_tables.is_empty() {
+        statements.extend(KEEP_IDS.map(str::to_owned));
+    }
     for table in &old_tables {
         statements.push(format!("CREATE TABLE strongroom_old_{0} AS SELECT * FROM {0}", table.name));
         statements.push(format!("DROP TABLE {}", table.name));
@@ -83,6 +95,10 @@ pub fn plan_opening(inspection: &str, version: Option<u64>) -> Result<String> {
         statements.extend(table.extra.iter().map(|column| table.add_column(column)));
         statements.push(table.copy_back());
         statements.push(format!("DROP TABLE strongroom_old_{}", table.name));
+        statements.extend(table.restore_ids());
+    }
+    if !old_tables.is_empty() {
+        statements.push("DROP TABLE strongroom_old_ids".to_owned());
     }
     for table in &old_tables {
         statements.extend(table.objects.iter().map(|object| object.sql.clone()));
@@ -117,7 +133,9 @@ impl<'a> OldTable<'a> {
             return Err(unsupported(&message));
         }
         if columns.iter().any(|column| column.hidden > 0) {
-            return Err(unsupported(&format!("the table {name} has generated columns, which are not adopted: drop them first")));
+            return Err(unsupported(&format!(
+                "the table {name} has generated columns, which are not adopted: drop them first"
+            )));
         }
         let ours = our_columns(name);
         let is_ours = |column: &&Column| ours.iter().any(|ours| ours.eq_ignore_ascii_case(&column.name));
@@ -150,6 +168,14 @@ impl<'a> OldTable<'a> {
         let from: Vec<String> = all().map(|column| converted(column)).collect();
         let (name, into, from) = (self.name, into.join(", "), from.join(", "));
         format!("INSERT INTO {name} ({into}) SELECT {from} FROM strongroom_old_{name} ORDER BY rowid")
+    }
+
+    fn restore_ids(&self) -> [String; 2] {
+        let (name, old) = (self.name, format!("strongroom_old_ids WHERE name = '{}'", self.name));
+        [
+            format!("DELETE FROM sqlite_sequence WHERE name = '{name}' AND EXISTS (SELECT 1 FROM {old})"),
+            format!("INSERT INTO sqlite_sequence (name, seq) SELECT name, seq FROM {old}"),
+        ]
     }
 }
 
@@ -236,7 +262,10 @@ mod tests {
             ("CREATE TRIGGER t AFTER UPDATE ON secrets BEGIN INSERT INTO log SELECT name FROM secrets; END", true),
             ("CREATE TRIGGER t AFTER DELETE ON secrets BEGIN DELETE FROM secrets_log WHERE id = OLD.id; END", true),
             ("CREATE TRIGGER t AFTER UPDATE ON secrets BEGIN UPDATE \"secrets\" SET updated_at = 1; END", false),
-            ("CREATE TRIGGER t AFTER INSERT ON secrets BEGIN INSERT INTO secrets_audit(action) VALUES ('set'); END", false),
+            (
+                "CREATE TRIGGER t AFTER INSERT ON secrets BEGIN INSERT INTO secrets_audit(action) VALUES ('set'); END",
+                false,
+            ),
             ("CREATE TRIGGER t AFTER DELETE ON secrets BEGIN DELETE FROM secrets_audit; END", false),
             ("CREATE TRIGGER t AFTER UPDATE ON secrets BEGIN UPDATE OR IGNORE secrets SET name = 1; END", false),
         ] {

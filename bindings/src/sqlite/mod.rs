@@ -83,7 +83,9 @@ struct Expect {
 /// what it says. Errors: `INVALID_ARGUMENT`.
 pub fn plan(request: &str) -> Result<String> {
     let parsed: Request = serde_json::from_str(request).map_err(|error| invalid_arguments("the request", &error))?;
-    let read = |statement: &str, param: Value| Ok(json!({ "read": { "statement": statement, "param": param.to_string() } }).to_string());
+    let read = |statement: &str, param: Value| {
+        Ok(json!({ "read": { "statement": statement, "param": param.to_string() } }).to_string())
+    };
     match parsed {
         Request::Load { keys } => read("load", json!({ "keys": keys })),
         Request::List { query, cursor } => {

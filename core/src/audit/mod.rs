@@ -55,6 +55,7 @@ actions! {
     Audit "audit" "The history was read.";
     VerifyAudit "verify_audit" "The history was verified.";
     Census "census" "The stored values were counted by key and format.";
+    Command "command" "A chat command that was not understood; recorded only when its sender is refused.";
 }
 
 /// How it ended.

@@ -58,7 +58,8 @@ pub(crate) async fn run(
     let carried_value = command.as_ref().map_or_else(|refusal| refusal.carried_value, Command::carries_value);
     let answered = match command {
         Ok(command) => execute(io, settings, actor, command, confirm).await,
-        Err(refusal) => Err(refusal.error),
+        // Not even the usage is for everybody.
+        Err(refusal) => ops::authorize_command(io, settings, actor).await.and(Err(refusal.error)),
     };
     let reply = match answered {
         Ok(reply) => reply,
@@ -120,6 +121,10 @@ async fn execute(
         Command::Confirm { id } => {
             let confirmed = ops::confirm(io, settings, actor, &id).await?;
             words_only(words::written(confirmed.change, &confirmed.written))
+        }
+        Command::Help => {
+            ops::authorize_command(io, settings, actor).await?;
+            words_only(alloc::format!("These are the commands:\n{}", parse::USAGE))
         }
         Command::Cancel { id } => {
             ops::cancel(io, settings, actor, &id).await?;

@@ -14,6 +14,7 @@ pub(super) enum Command {
     Audit { slot: Slot },
     Confirm { id: String },
     Cancel { id: String },
+    Help,
 }
 
 impl Command {
@@ -29,7 +30,7 @@ pub(super) struct Refusal {
     pub(super) carried_value: bool,
 }
 
-const USAGE: &str = "\
+pub(super) const USAGE: &str = "\
 secret set <name> <value>
 secret get <name>
 secret list
@@ -57,7 +58,7 @@ pub(super) fn parse(text: &[u8]) -> Result<Command, Refusal> {
         "confirm" => Ok(Command::Confirm { id: only_word(rest)?.to_string() }),
         "cancel" => Ok(Command::Cancel { id: only_word(rest)?.to_string() }),
         "list" if rest.trim().is_empty() => Ok(Command::List),
-        "" | "help" => Err(refuse("these are the commands:\n", false)),
+        "" | "help" => Ok(Command::Help),
         // What follows an unknown verb may well be a value: `secret put NAME VALUE`.
         _ => Err(refuse("there is no such command; these are:\n", !rest.trim().is_empty())),
     }
@@ -138,7 +139,6 @@ mod tests {
     #[test]
     fn text_that_is_no_command_is_refused_without_being_repeated() {
         for (text, carried_value) in [
-            ("secret", false),
             ("secret set", false),
             ("secret set NAME", false),
             ("secret put NAME canary", true),

@@ -26,6 +26,7 @@ pub(super) fn proposed(slot: &Slot, proposed: &Proposed, now: Timestamp) -> Stri
 
 fn minutes(millis: i64) -> String {
     match (millis / 60_000, millis / 1000) {
+        (0, 1) => "1 second".to_string(),
         (0, seconds) => format!("{seconds} seconds"),
         (1, _) => "1 minute".to_string(),
         (minutes, _) => format!("{minutes} minutes"),

@@ -4,7 +4,7 @@
 
 use super::Settings;
 use super::initialise::ensure_initialised;
-use super::transact::{Call, Detail, EventPlan, Plan, Writes, transact};
+use super::transact::{Call, Detail, EventPlan, Plan, Writes, authorized, transact};
 use crate::audit::{Action, Fault, digest_of_unchained};
 use crate::entropy::{Entropy, make_bytes};
 use crate::error::{Error, ErrorCode, Result};
@@ -150,12 +150,12 @@ pub(super) async fn unchained_digest(io: &Io) -> Result<(Option<Sha256>, u64)> {
 /// Adopts what another program has written into the store since. An adopted store does this by itself on its first use;
 /// later rows are refused until somebody answers for them by calling this.
 pub(crate) async fn adopt(io: &Io, settings: &Settings, actor: &Actor) -> Result<Adopted> {
-    let (first, unadopted) = match settings.authorize(actor, io.now()) {
-        Ok(()) => (ensure_initialised(io, settings).await?, Unadopted::gather(io).await?),
-        Err(_) => (Adopted::default(), Unadopted { rows: Vec::new(), digest: None, events: 0, beside_a_vault: false }),
-    };
+    let call = Call::of_vault(Action::Adopted, actor);
+    authorized(io, settings, &call).await?;
+    let first = ensure_initialised(io, settings).await?;
+    let unadopted = Unadopted::gather(io).await?;
     let also = unadopted.rows.iter().map(|row| row.key.clone()).collect();
-    let call = Call { also, ..Call::of_vault(Action::Adopted, actor) };
+    let call = Call { also, ..call };
     transact(io, settings, &call, |scene, entropy| {
         // Another process may have adopted some of them by now.
         let rows = scene.records.values().filter(|record| is_unadopted(record)).cloned().collect();

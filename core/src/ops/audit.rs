@@ -1,7 +1,7 @@
 //! Audit: the latest events of a secret, or of the whole vault, each with its MAC checked.
 
 use super::Settings;
-use super::transact::{Call, Plan, transact};
+use super::transact::{Call, Plan, authorized, transact};
 use crate::audit::{Action, Event, Fault};
 use crate::error::{Error, Result};
 use crate::flow::{EventQuery, EventScope, Io};
@@ -30,12 +30,10 @@ pub(crate) async fn audit(
         Some(slot) => EventScope::Slot { namespace: slot.namespace().to_string(), name: slot.name().to_string() },
         None => EventScope::Latest,
     };
-    let mut events = Vec::new();
-    if settings.authorize(actor, io.now()).is_ok() {
-        (events, _) = io.events(&EventQuery { scope, limit }, None).await?;
-        events.truncate(limit as usize);
-    }
     let call = Call { action: Action::Audit, actor, slot, also: Vec::new() };
+    authorized(io, settings, &call).await?;
+    let (mut events, _) = io.events(&EventQuery { scope, limit }, None).await?;
+    events.truncate(limit as usize);
     transact(io, settings, &call, |scene, _| {
         let altered = |event: &&Event| event.is_chained() && !event.is_authentic(&scene.head.keys.audit);
         if let Some(event) = events.iter().find(altered) {

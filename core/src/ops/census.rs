@@ -2,7 +2,7 @@
 
 use super::Settings;
 use super::list::for_each_page;
-use super::transact::{Call, Plan, transact};
+use super::transact::{Call, Plan, authorized, transact};
 use crate::audit::Action;
 use crate::crypto::Format;
 use crate::crypto::sealed::Sealed;
@@ -50,12 +50,11 @@ enum Place {
 /// Counts. Values in the old formats name no key and are opened to find theirs. Errors: `RECORD_TAMPERED`, those of
 /// [`transact`].
 pub(crate) async fn census(io: &Io, settings: &Settings, actor: &Actor) -> Result<Census> {
-    let (mut secrets, mut proposals) = (Vec::new(), Vec::new());
-    if settings.authorize(actor, io.now()).is_ok() {
-        for_each_page(io, settings, RecordKind::Secret, None, |page| secrets.extend(page)).await?;
-        for_each_page(io, settings, RecordKind::Pending, None, |page| proposals.extend(page)).await?;
-    }
     let call = Call::of_vault(Action::Census, actor);
+    authorized(io, settings, &call).await?;
+    let (mut secrets, mut proposals) = (Vec::new(), Vec::new());
+    for_each_page(io, settings, RecordKind::Secret, None, |page| secrets.extend(page)).await?;
+    for_each_page(io, settings, RecordKind::Pending, None, |page| proposals.extend(page)).await?;
     transact(io, settings, &call, |scene, _| {
         let mut census = Census::default();
         let key = &scene.head.keys.record;

@@ -4,7 +4,7 @@ use super::Settings;
 use super::adopt::is_nameless;
 use super::initialise::ensure_initialised;
 use super::scene::Scene;
-use super::transact::{Call, Plan, transact};
+use super::transact::{Call, Plan, authorized, transact};
 use crate::audit::Action;
 use crate::error::Result;
 use crate::flow::{Io, ListQuery, PAGE_LIMIT};
@@ -47,11 +47,10 @@ pub struct Listing {
 
 /// Lists the secrets. Errors: `RECORD_TAMPERED`, those of [`transact`].
 pub(crate) async fn list(io: &Io, settings: &Settings, actor: &Actor, namespace: Option<&str>) -> Result<Listing> {
-    let mut records = Vec::new();
-    if settings.authorize(actor, io.now()).is_ok() {
-        for_each_page(io, settings, RecordKind::Secret, namespace, |page| records.extend(page)).await?;
-    }
     let call = Call::of_vault(Action::List, actor);
+    authorized(io, settings, &call).await?;
+    let mut records = Vec::new();
+    for_each_page(io, settings, RecordKind::Secret, namespace, |page| records.extend(page)).await?;
     transact(io, settings, &call, |scene, _| {
         let secrets = records.iter().map(|record| listed(record, scene)).collect::<Result<_>>()?;
         Ok(Plan::record(Listing { secrets }))

@@ -44,7 +44,9 @@ pub(crate) use rotate::rotate;
 pub(crate) use set::set;
 pub(crate) use verify_audit::verify_audit;
 
+use crate::audit::Action;
 use crate::error::{Error, ErrorCode, Result};
+use crate::flow::Io;
 use crate::ident::Actor;
 use crate::keyring::Keyring;
 use crate::secret::SecretBytes;
@@ -53,6 +55,11 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+
+/// Whether an actor may send commands at all; a refusal is recorded. For commands that are no operation.
+pub(crate) async fn authorize_command(io: &Io, settings: &Settings, actor: &Actor) -> Result<()> {
+    transact::authorized(io, settings, &transact::Call::of_vault(Action::Command, actor)).await
+}
 
 /// What a vault was opened with; shared by all its flows.
 pub(crate) struct Settings {

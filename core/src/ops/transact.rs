@@ -83,6 +83,14 @@ impl<T> Plan<T> {
     }
 }
 
+/// Whether the actor may, before anything is read. A refusal is recorded before it is returned.
+pub(super) async fn authorized(io: &Io, settings: &Settings, call: &Call<'_>) -> Result<()> {
+    match settings.authorize(call.actor, io.now()) {
+        Ok(()) => Ok(()),
+        Err(refusal) => transact(io, settings, call, |_, _| Err(refusal.clone())).await,
+    }
+}
+
 /// Runs an operation: loads the scene, authorizes, decides, commits. A refusal is recorded before it is returned.
 ///
 /// Errors: those of the decision; of the store; `CONFLICT` after 60 attempts.

@@ -7,7 +7,7 @@ use super::Settings;
 use super::adopt::unchained_digest;
 use super::initialise::ensure_initialised;
 use super::scene::Scene;
-use super::transact::{ATTEMPTS, Call, Plan, conflict, transact};
+use super::transact::{ATTEMPTS, Call, Plan, authorized, conflict, transact};
 use crate::audit::{Action, ChainCheck, Fault, VAULT_STREAM};
 use crate::crypto::MacKey;
 use crate::error::{Error, ErrorCode, Result};
@@ -32,17 +32,15 @@ pub struct AuditReport {
 /// Verifies the whole history. Errors: `AUDIT_TAMPERED`, naming the first bad event and what is wrong with it; those of
 /// [`transact`].
 pub(crate) async fn verify_audit(io: &Io, settings: &Settings, actor: &Actor) -> Result<AuditReport> {
-    let found = match settings.authorize(actor, io.now()) {
-        Ok(()) => examine(io, settings).await,
-        Err(_) => Ok(AuditReport::default()),
-    };
+    let call = Call::of_vault(Action::VerifyAudit, actor);
+    authorized(io, settings, &call).await?;
+    let found = examine(io, settings).await;
     // A finding is recorded before it is told; other failures found nothing.
     if let Err(error) = &found
         && !matches!(error.code(), ErrorCode::AuditTampered | ErrorCode::RecordTampered)
     {
         return found;
     }
-    let call = Call::of_vault(Action::VerifyAudit, actor);
     transact(io, settings, &call, |_, _| found.clone().map(Plan::record)).await
 }
 

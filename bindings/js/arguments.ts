@@ -1,0 +1,38 @@
+/** Arguments of callers that no compiler checks. What is refused is never repeated: it may be a value or a key. */
+import { StrongroomError } from "./errors.js";
+import type { Text } from "./native.js";
+
+/** A value: text or bytes. */
+export function textOrBytes(value: unknown, what: string): Text {
+  // By its tag: the bytes may come from another realm, as they do in some test runners.
+  const bytes =
+    ArrayBuffer.isView(value) &&
+    (value as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] === "Uint8Array";
+  if (typeof value !== "string" && !bytes) throw invalid(`${what} must be a string or a Uint8Array`);
+  return value as Text;
+}
+
+/** Text. */
+export function textOnly(value: unknown, what: string): string {
+  if (typeof value !== "string") throw invalid(`${what} must be a string`);
+  return value;
+}
+
+/** The same, or absent. */
+export function optional<T>(
+  check: (value: unknown, what: string) => T,
+  value: unknown,
+  what: string,
+): T | undefined {
+  return value === undefined ? undefined : check(value, what);
+}
+
+/** Refuses what was left over of an options object: a misspelled option would do nothing in silence. */
+export function refuseUnknown(unknown: object, where: string): void {
+  const [name] = Object.keys(unknown);
+  if (name !== undefined) throw invalid(`${where} have no field ${name}`);
+}
+
+export function invalid(message: string): StrongroomError<"INVALID_ARGUMENT"> {
+  return new StrongroomError("INVALID_ARGUMENT", message);
+}
