@@ -15,9 +15,9 @@ timed "check: cargo test" cargo test --quiet -p strongroom -p strongroom-binding
 
 timed "check: ruff format" .venv/bin/ruff format --check --quiet python
 timed "check: ruff check" .venv/bin/ruff check --quiet python
-timed "check: ruff format (examples)" .venv/bin/ruff format --check --quiet --config python/pyproject.toml examples
-timed "check: ruff check (examples)" .venv/bin/ruff check --quiet --config python/pyproject.toml examples
-timed "check: mypy" .venv/bin/mypy --config-file python/pyproject.toml --strict python/src python/tests examples/demo
+timed "check: ruff format (tests, examples)" .venv/bin/ruff format --check --quiet --config python/pyproject.toml tests examples
+timed "check: ruff check (tests, examples)" .venv/bin/ruff check --quiet --config python/pyproject.toml tests examples
+timed "check: mypy" .venv/bin/mypy --config-file python/pyproject.toml --strict python/src python/tests tests examples/demo
 
 # wasm/ts is checked against the declarations that wasm-bindgen writes.
 timed "check: wasm build" scripts/build-wasm.sh

@@ -7,6 +7,7 @@ set -euo pipefail
 # One line each: KIND FOLDER. A folder that is missing fails the run.
 SUITES=(
   "pytest python/tests"
+  "pytest tests"
   "node node/tests"
   "wasm-node wasm/tests"
   "wasm-browser wasm/tests"

@@ -87,16 +87,25 @@ export class Secret {
   }
 
   toString(): string {
-    return this.masked();
+    return this.#shown();
   }
 
   toJSON(): string {
-    return this.masked();
+    return this.#shown();
+  }
+
+  /** Never throws: a log line must not. */
+  #shown(): string {
+    try {
+      return this.masked();
+    } catch {
+      return "wiped";
+    }
   }
 
   /** What Node's `util.inspect` and `console.log` show. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return `Secret(${this.masked()})`;
+    return `Secret(${this.#shown()})`;
   }
 
   get [Symbol.toStringTag](): string {

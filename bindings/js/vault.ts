@@ -64,6 +64,8 @@ export interface AuditEvent {
   stream: string | undefined;
   seq: number | undefined;
   at: Date | undefined;
+  /** The operation that wrote it, 32 hex digits. */
+  operationId: string | undefined;
   action: string | undefined;
   secretUid: string | undefined;
   namespace: string | undefined;
@@ -77,6 +79,8 @@ export interface AuditEvent {
 }
 
 export interface AuditReport {
+  /** Which vault it is, 32 hex digits: to be pinned with the option `vaultId`. */
+  vaultId: string;
   events: number;
   streams: number;
   /** Old rows outside the chain, found as they were adopted. */
@@ -186,12 +190,14 @@ export class Vault {
   async audit(options: SecretOptions & { name?: string; limit?: number }): Promise<AuditEvent[]> {
     const { name, limit, ...rest } = options ?? {};
     const { events } = (await this.#run("audit", { name, limit, ...common(rest) })) as { events: Wire[] };
-    return events.map((event) => camel(event) as unknown as AuditEvent);
+    return events.map(({ mac: _, prev_mac: _prev, digest: _digest, epoch: _epoch, ...event }) => {
+      return camel(event) as unknown as AuditEvent;
+    });
   }
 
   /** Verifies the whole history. Throws `AUDIT_TAMPERED`, naming the first bad event and what is wrong with it. */
   async verifyAudit(options: ActorOptions): Promise<AuditReport> {
-    return (await this.#run("verify_audit", common(options))) as AuditReport;
+    return camel((await this.#run("verify_audit", common(options))) as Wire) as unknown as AuditReport;
   }
 
   /** Proposes a change for the actor to confirm; a deletion takes no value. */
@@ -265,8 +271,9 @@ function common(options: SecretOptions): object {
   refuseUnknown(unknown, "the options");
   if (typeof actor === "string") return { namespace, actor: { id: actor } };
   if (typeof actor !== "object" || actor === null)
-    throw invalid("the options name no actor: say who does this");
+    throw invalid("the options name no actor: give an id, as a string, or an object with one");
   const { id, platform, sessionExpiresAt, ...more } = actor;
+  if (typeof id !== "string") throw invalid("the actor's id must be a string");
   refuseUnknown(more, "the actor");
   const ends = sessionExpiresAt?.getTime?.();
   if (sessionExpiresAt !== undefined && !Number.isFinite(ends))

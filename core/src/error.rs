@@ -134,7 +134,8 @@ impl Error {
         Error {
             code: ErrorCode::NotAuthentic,
             message: Cow::Borrowed(
-                "Decryption failed - wrong key or altered value: check that ENCRYPTION_KEY is the key it was encrypted with",
+                "Decryption failed - wrong key or altered value: check that ENCRYPTION_KEY is the key it was encrypted with, and \
+                 that it is read in its place and with its associated data",
             ),
         }
     }

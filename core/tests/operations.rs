@@ -12,7 +12,7 @@ use strongroom::crypto::Format;
 use strongroom::ident::Slot;
 use strongroom::record::{Change, Counters, Record, RecordKind};
 use strongroom::{Actor, ErrorCode as Code, SecretBytes, Timestamp, VaultOptions};
-use support::{World, actor, code, keyring, old_event, old_row, secret, slot, store_of, vault, with_records};
+use support::{World, actor, code, keyring, old_event, old_row, secret, slot, store_of, unhex, vault, with_records};
 
 fn body(record: &Record) -> Value {
     serde_json::from_str(&record.data).unwrap()
@@ -131,7 +131,21 @@ fn a_get_of_an_unknown_name_is_an_event_of_the_vault() {
     let error = world.get("MISSING").unwrap_err();
     assert_eq!(error.code(), Code::SecretNotFound);
     assert!(error.message().starts_with("Secret not found"));
-    assert_eq!(told(world.last_event()), ("get", "error", Some("SECRET_NOT_FOUND"), Some("MISSING")));
+    assert!(!error.message().contains("MISSING"), "what no secret is called may be a value: {error}");
+    assert_eq!(told(world.last_event()), ("get", "error", Some("SECRET_NOT_FOUND"), None));
+    assert_eq!(world.last_event().stream.as_deref(), Some("vault"));
+    assert!(!serialized(&world).contains("MISSING"));
+}
+
+#[test]
+fn a_get_of_a_deleted_secret_names_it() {
+    let mut world = World::new();
+    world.set("A", "one").unwrap();
+    world.delete("A").unwrap();
+    let error = world.get("A").unwrap_err();
+    assert_eq!(error.code(), Code::SecretNotFound);
+    assert!(error.message().starts_with("Secret not found") && error.message().contains("A was deleted"), "{error}");
+    assert_eq!(told(world.last_event()), ("get", "error", Some("SECRET_NOT_FOUND"), Some("A")));
     assert_eq!(world.last_event().stream.as_deref(), Some("vault"));
 }
 
@@ -483,6 +497,42 @@ fn a_store_with_a_history_and_no_head_is_never_initialised_again() {
     }
 }
 
+#[test]
+fn strangers_leave_no_trace_in_a_store_that_has_no_vault() {
+    let options = || VaultOptions { actors: Some(vec!["alice".into()]), ..VaultOptions::default() };
+    let mut world = World::with(options());
+    for store in [store_of([], []), old_store(&world)] {
+        world.store = store;
+        let before = serialized(&world);
+        world.actor = actor("mallory");
+        let slot = slot("STRIPE_API_KEY");
+        for result in [
+            world.get("STRIPE_API_KEY").map(drop),
+            world.set("NEW", "v").map(drop),
+            world.rotate("STRIPE_API_KEY", "v").map(drop),
+            world.delete("STRIPE_API_KEY").map(drop),
+            world.propose("STRIPE_API_KEY", Change::Delete, None).map(drop),
+            world.act(|v, a, e| v.exists(a, &slot, e)).map(drop),
+            world.act(|v, a, e| v.list(a, None, e).unwrap()).map(drop),
+            world.act(|v, a, e| v.audit(a, None, 10, e).unwrap()).map(drop),
+            world.act(|v, a, e| v.census(a, e)).map(drop),
+            world.act(|v, a, e| v.adopt(a, e)).map(drop),
+            world.act(|v, a, e| v.confirm(a, &"A".repeat(22), e)).map(drop),
+            world.act(|v, a, e| v.cancel(a, &"A".repeat(22), e)),
+            world.verify().map(drop),
+        ] {
+            assert_eq!(code(result), Code::PermissionDenied);
+            assert_eq!(serialized(&world), before);
+        }
+        world.actor = actor("alice").until(Timestamp::from_millis(0));
+        assert_eq!(code(world.set("NEW", "v")), Code::SessionExpired);
+        assert_eq!(serialized(&world), before);
+        world.actor = actor("alice");
+        world.set("NEW", "v").unwrap();
+        world.verify().unwrap();
+    }
+}
+
 // Adoption.
 
 fn odd_names() -> Vec<String> {
@@ -520,7 +570,19 @@ fn an_old_store_is_adopted_on_its_first_use_and_nothing_is_lost() {
     let revealed = world.act(|vault, actor, entropy| vault.get(actor, &slot("STRIPE_API_KEY"), entropy)).unwrap();
     assert_eq!((revealed.format, revealed.version), (Format::NodeGcm, 1));
     assert_eq!(told(&world.store.all_events()[2]), ("adopted", "success", None, None));
-    assert!(world.store.all_events()[2].digest.is_some());
+    assert!(world.store.all_events()[2].digest.is_some() && world.store.all_events()[2].secret_uid.is_none());
+    let mut begun = Vec::new();
+    for event in &world.store.all_events()[3..3 + before.len()] {
+        assert_eq!((told(event).0, told(event).1, event.reason.as_deref()), ("adopted", "success", Some("import")));
+        assert_eq!((event.stream.as_deref(), event.digest.as_deref()), (Some("vault"), None));
+        begun.push((event.name.clone().unwrap(), event.secret_uid.clone()));
+    }
+    let secrets = world.store.records().filter(|record| record.key.kind == RecordKind::Secret);
+    let mut secrets: Vec<_> = secrets.map(|record| (record.key.name.clone(), record.columns.uid.clone())).collect();
+    assert_eq!(secrets.len(), before.len());
+    begun.sort();
+    secrets.sort();
+    assert_eq!(begun, secrets, "each adopted secret has an event that says so");
     assert_eq!(code(world.get("NULL")), Code::TokenMalformed);
     world.set("NULL", "now it has one").unwrap();
     assert_eq!(world.get("NULL").unwrap(), "now it has one");
@@ -529,8 +591,9 @@ fn an_old_store_is_adopted_on_its_first_use_and_nothing_is_lost() {
     let history =
         world.act(|vault, actor, entropy| vault.audit(actor, Some(&slot("STRIPE_API_KEY")), 50, entropy).unwrap());
     let history = history.unwrap().events;
-    assert_eq!(history.len(), 4);
-    assert_eq!(history[3].stream, None, "old rows are shown with the rest");
+    assert_eq!(history.len(), 5);
+    assert_eq!(told(&history[2]), ("adopted", "success", None, Some("STRIPE_API_KEY")));
+    assert_eq!(history[4].stream, None, "old rows are shown with the rest");
 }
 
 #[test]
@@ -632,13 +695,16 @@ fn rows_that_appear_later_are_refused_until_somebody_adopts_them() {
     ] {
         let error = result.unwrap_err();
         assert_eq!(error.code(), Code::RecordTampered);
-        assert!(error.message().contains("adopt it"), "{error}");
+        assert!(error.message().contains("another program wrote it"), "{error}");
         assert_eq!(told(world.last_event()).2, Some("RECORD_TAMPERED"));
     }
     assert_eq!(world.get("A").unwrap(), "one");
     let adopted = world.act(|vault, actor, entropy| vault.adopt(actor, entropy)).unwrap();
     assert_eq!((adopted.secrets, adopted.events), (1, 0));
-    assert_eq!(told(world.last_event()), ("adopted", "success", None, None));
+    let [.., whole, one] = world.store.all_events() else { panic!("an event of the whole, and one of the secret") };
+    assert_eq!((told(whole), whole.secret_uid.as_ref()), (("adopted", "success", None, None), None));
+    assert_eq!(told(one), ("adopted", "success", None, Some("LATE")));
+    assert_eq!(one.secret_uid, world.secret_record("LATE").columns.uid);
     assert_eq!(world.get("LATE").unwrap(), "appeared");
     world.verify().unwrap();
 }
@@ -671,8 +737,10 @@ fn adopting_an_old_store_by_name_tells_what_was_adopted() {
 fn verifying_an_old_store_first_adopts_it_and_counts_its_rows() {
     let mut world = World::new();
     world.store = old_store(&world);
+    let rows = world.store.records().count() as u64;
     let report = world.verify().unwrap();
-    assert_eq!((report.events, report.streams, report.unchained), (1, 1, 2));
+    assert_eq!((report.events, report.streams, report.unchained), (1 + rows, 1, 2));
+    assert_eq!(unhex(&report.vault_id), world.vault_id());
 }
 
 // Confirmation.
@@ -1014,7 +1082,7 @@ fn refusals_are_words_and_failures_of_the_store_are_errors() {
     for text in commands.into_iter().chain(no_commands) {
         let reply = say(&mut world, text);
         assert_eq!(reply.code.as_deref(), Some("PERMISSION_DENIED"), "{text}");
-        assert!(reply.text.contains("PERMISSION_DENIED") && reply.buttons.is_empty());
+        assert!(reply.text.contains("permission denied") && reply.buttons.is_empty());
         assert_eq!(told(world.last_event()).1, "denied");
     }
     world.actor = actor("alice");

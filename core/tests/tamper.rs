@@ -15,7 +15,7 @@ use strongroom::audit::Event;
 use strongroom::crypto::sealed::Sealed;
 use strongroom::crypto::{Context, KeyMaterial, Purpose};
 use strongroom::ident::Slot;
-use strongroom::record::{Change, Record, RecordKind};
+use strongroom::record::{Change, Record, RecordKey, RecordKind};
 use strongroom::store::MemoryStore;
 use strongroom::{Answer, Error, ErrorCode as Code, Keyring, Request, Result, VaultOptions};
 use support::{World, code, drive_with, old_event, old_row, secret, store_of, unhex, with_events, with_records};
@@ -232,15 +232,22 @@ fn record_key(world: &World) -> [u8; 32] {
     key
 }
 
+/// The MAC of the record that another one stands in for.
+fn whole_mac(whole: &MemoryStore, altered: &Record) -> String {
+    whole.records().find(|record| record.key == altered.key).unwrap().mac.clone().unwrap()
+}
+
 #[test]
 fn swapped_values_do_not_open_even_under_a_forged_mac() {
     let (mut world, other) = (lived_in(1), lived_in(2));
     let (whole, key) = (world.store.clone(), record_key(&world));
     // The forgery is good: a record forged without a change is taken.
-    let mut same = world.secret_record("B").clone();
-    let mac = same.mac.take();
-    forge(&mut same, &key);
-    assert_eq!(same.mac, mac);
+    for kind in [RecordKind::Secret, RecordKind::Stream] {
+        let mut same = world.record(kind, "B").unwrap().clone();
+        let mac = same.mac.take();
+        forge(&mut same, &key);
+        assert_eq!(same.mac, mac);
+    }
     let mut swapped = 0;
     for place in places(&world, "one").into_iter().chain(places(&other, "two")) {
         for name in ["A", "B", "C", "nexus:A"] {
@@ -250,8 +257,18 @@ fn swapped_values_do_not_open_even_under_a_forged_mac() {
             }
             altered.columns.value_encrypted = Some(place.sealed.clone());
             forge(&mut altered, &key);
+            world.store = with_records(&whole, |records| replace_record(records, altered.clone()));
+            assert_eq!(code(world.get(name)), Code::RecordTampered, "{} in {name}, against its history", place.what);
+            // The head of its stream is forged too: all that is left is the context that the value was sealed in.
+            let mut stream = world.record(RecordKind::Stream, name).unwrap().clone();
+            let fitting = format!("\"secret_mac\":\"{}\"", altered.mac.as_ref().unwrap());
+            let fit = format!("\"secret_mac\":\"{}\"", whole_mac(&whole, &altered));
+            assert!(stream.data.contains(&fit), "{}", stream.data);
+            stream.data = stream.data.replace(&fit, &fitting);
+            forge(&mut stream, &key);
             world.store = with_records(&whole, |records| {
-                *records.iter_mut().find(|record| record.key == altered.key).unwrap() = altered.clone();
+                replace_record(records, altered.clone());
+                replace_record(records, stream);
             });
             assert_eq!(code(world.get(name)), Code::NotAuthentic, "{} in {name}", place.what);
             swapped += 1;
@@ -378,11 +395,19 @@ fn replace_record(records: &mut Vec<Record>, altered: Record) {
     records.push(altered);
 }
 
+fn vault_key() -> RecordKey {
+    RecordKey { kind: RecordKind::Head, namespace: String::new(), name: "vault".into() }
+}
+
 /// Every operation that meets a record of the key refuses it.
 #[track_caller]
 fn assert_refused(world: &mut World, whole: &MemoryStore, altered: Record, path: &str) {
     let key = altered.key.clone();
     world.store = with_records(whole, |records| replace_record(records, altered));
+    // Without the head of its history, a vault does nothing at all.
+    let is_vault = |record: &Record| record.key == RecordKey { kind: RecordKind::Stream, ..vault_key() };
+    let missing = key.kind != RecordKind::Head && !world.store.records().any(is_vault);
+    let expected = if missing { Code::AuditTampered } else { Code::RecordTampered };
     let slot = Slot::parse_stored(Some(&key.namespace), &key.name);
     let mut results: Vec<(&str, Result<()>)> = Vec::new();
     match (key.kind, slot) {
@@ -424,7 +449,7 @@ fn assert_refused(world: &mut World, whole: &MemoryStore, altered: Record, path:
     }
     for (operation, result) in results {
         let found = result.as_ref().err().map(Error::code);
-        assert_eq!(found, Some(Code::RecordTampered), "{operation} after {path} of {key:?}");
+        assert_eq!(found, Some(expected), "{operation} after {path} of {key:?}");
     }
 }
 
@@ -719,25 +744,37 @@ fn a_stream_without_its_head_is_named() {
         let seq = body(record)["seq"].as_u64().unwrap();
         world.store = with_records(&whole, |records| records.retain(|other| other.key != record.key));
         let events = world.store.all_events().len();
-        let result = world.verify();
+        let slot = Slot::parse_stored(Some(&record.key.namespace), &record.key.name);
         if stream == "vault" {
-            // The finding can't be recorded: its place is taken, and nothing is overwritten.
-            assert!(matches!(code(result), Code::AuditTampered | Code::Conflict));
+            // There is no place that the refusals could be recorded in, and nothing is overwritten.
+            let found =
+                [code(world.verify()), code(world.get("A")), code(world.set("NEW", "x")), code(world.delete("B"))];
+            assert_eq!(found, [Code::AuditTampered; 4]);
+            assert_named(world.verify().unwrap_err().message(), ("vault", 1), "the head");
             assert_eq!(world.store.all_events().len(), events);
-        } else if seq > 0 {
-            assert_eq!(result.as_ref().unwrap_err().code(), Code::AuditTampered);
-            assert_named(result.unwrap_err().message(), (&stream, seq), "the head");
         } else {
-            continue;
-        }
-        // Nor does the stream begin anew over its events.
-        if stream != "vault" {
-            let slot = Slot::parse_stored(Some(&record.key.namespace), &record.key.name).unwrap();
-            assert_eq!(code(world.get_slot(&slot)), Code::Conflict);
+            assert_named(&finding(&mut world), (&stream, seq + 1), "the head");
+            // Nor does the stream begin anew over its events.
+            assert_eq!(code(world.get_slot(&slot.unwrap())), Code::RecordTampered);
         }
         count += 1;
     }
-    assert!(count >= 5, "{count}");
+    assert!(count >= 6, "{count}");
+}
+
+#[test]
+fn a_deleted_secrets_stream_without_its_head_is_named() {
+    let mut world = lived_in(1);
+    world.delete("A").unwrap();
+    world.delete("OLD").unwrap();
+    let whole = world.store.clone();
+    for name in ["A", "OLD"] {
+        let head = world.record(RecordKind::Stream, name).unwrap().clone();
+        let place = (body(&head)["stream"].as_str().unwrap().to_string(), body(&head)["seq"].as_u64().unwrap() + 1);
+        world.store = with_records(&whole, |records| records.retain(|record| record.key != head.key));
+        assert_named(&finding(&mut world), (&place.0, place.1), "the head");
+        world.store = whole.clone();
+    }
 }
 
 #[test]
@@ -802,4 +839,439 @@ fn a_proposal_that_the_store_tells_in_two_ways_is_refused() {
         );
     }
     world.act(|v, a, e| v.confirm(a, &id, e)).unwrap();
+}
+
+// Records put back, and taken away.
+
+/// The same store with one record as it is in another store, or without it where that has none.
+fn put_back(now: &MemoryStore, before: &MemoryStore, kinds: &[RecordKind], name: &str) -> MemoryStore {
+    let slot = support::slot(name);
+    let is_its = |record: &Record| {
+        let key = &record.key;
+        kinds.contains(&key.kind) && key.namespace == slot.namespace() && key.name == slot.name()
+    };
+    with_records(now, |records| {
+        records.retain(|record| !is_its(record));
+        records.extend(before.records().filter(|record| is_its(record)).cloned());
+    })
+}
+
+/// The stream of the secret, and the place after its last event.
+fn end_of(store: &MemoryStore, stream: &str) -> u64 {
+    store.all_events().iter().filter(|event| event.stream.as_deref() == Some(stream)).count() as u64 + 1
+}
+
+fn uid(world: &World, name: &str) -> String {
+    world.secret_record(name).columns.uid.clone().unwrap()
+}
+
+/// Every operation on the secret is refused and says so in the history; so is every look at the whole vault.
+fn assert_put_back_is_refused(world: &mut World, name: &str, what: &str) {
+    let tampered = world.secret_record(name).clone();
+    let slot = support::slot(name);
+    let results = [
+        world.get(name).map(drop),
+        world.set(name, "new").map(drop),
+        world.rotate(name, "new").map(drop),
+        world.delete(name).map(drop),
+        world.act(|v, a, e| v.exists(a, &slot, e)).map(drop),
+        world.propose(name, Change::Set, Some("new")).map(drop),
+        world.propose(name, Change::Delete, None).map(drop),
+        world.act(|v, a, e| v.list(a, None, e).unwrap()).map(drop),
+        world.act(|v, a, e| v.census(a, e)).map(drop),
+        world.verify().map(drop),
+    ];
+    for (index, result) in results.into_iter().enumerate() {
+        assert_eq!(result.as_ref().map_err(Error::code), Err(Code::RecordTampered), "{what}: {index} of {name}");
+        assert!(result.unwrap_err().message().contains("it does not fit its history"), "{what}: {index} of {name}");
+    }
+    let refusals = world.store.all_events().iter().rev().take(10);
+    assert!(refusals.into_iter().all(|event| event.code.as_deref() == Some("RECORD_TAMPERED")), "{what}: {name}");
+    assert_eq!(*world.secret_record(name), tampered, "nothing is written over it");
+}
+
+#[test]
+fn a_secret_put_back_to_an_earlier_state_is_refused() {
+    for name in ["A", "nexus:A", "OLD"] {
+        let mut world = lived_in(1);
+        let mut states = vec![world.store.clone()];
+        for value in ["next", "and next", "and the one after"] {
+            world.rotate(name, value).unwrap();
+            world.get(name).unwrap();
+            states.push(world.store.clone());
+        }
+        let now = states.pop().unwrap();
+        for (index, before) in states.iter().enumerate() {
+            world.store = put_back(&now, before, &[RecordKind::Secret], name);
+            assert_put_back_is_refused(&mut world, name, &format!("state {index}"));
+        }
+        world.store = now;
+        assert_eq!(world.get(name).unwrap(), "and the one after");
+        world.verify().unwrap();
+    }
+}
+
+#[test]
+fn a_proposal_is_not_confirmed_over_a_secret_put_back_to_what_it_saw() {
+    for (change, value) in [(Change::Set, Some("new")), (Change::Rotate, Some("new")), (Change::Delete, None)] {
+        let mut world = lived_in(1);
+        world.actor = support::actor("alice");
+        let id = world.propose("A", change, value).unwrap().id;
+        let before = world.store.clone();
+        world.rotate("A", "changed since").unwrap();
+        assert_eq!(code(world.act(|v, a, e| v.confirm(a, &id, e))), Code::ChangedSinceProposed);
+        world.store = put_back(&world.store, &before, &[RecordKind::Secret], "A");
+        assert_eq!(code(world.act(|v, a, e| v.confirm(a, &id, e))), Code::RecordTampered);
+        assert_eq!(world.last_event().code.as_deref(), Some("RECORD_TAMPERED"));
+        assert_eq!(code(world.verify()), Code::RecordTampered);
+    }
+}
+
+#[test]
+fn a_secret_and_its_head_put_back_together_go_against_their_events() {
+    for name in ["A", "OLD"] {
+        let mut world = lived_in(1);
+        let before = world.store.clone();
+        world.rotate(name, "next").unwrap();
+        world.get(name).unwrap();
+        let stream = uid(&world, name);
+        for kinds in [&[RecordKind::Secret, RecordKind::Stream][..], &[RecordKind::Stream]] {
+            let now = world.store.clone();
+            world.store = put_back(&now, &before, kinds, name);
+            if kinds.len() == 2 {
+                // Its next event would take the place of one that is there.
+                assert_eq!(code(world.get(name)), Code::Conflict);
+                assert_eq!(code(world.rotate(name, "other")), Code::Conflict);
+                assert_named(&finding(&mut world), (&stream, end_of(&now, &stream) - 1), "the head");
+            } else {
+                assert_eq!(code(world.get(name)), Code::RecordTampered);
+                assert_eq!(code(world.verify()), Code::RecordTampered);
+            }
+            world.store = now;
+        }
+    }
+    // The vault's own head: nothing can be recorded, not even the finding.
+    let mut world = lived_in(1);
+    let before = world.store.clone();
+    world.set("NEW", "new").unwrap();
+    let vault = RecordKey { kind: RecordKind::Stream, ..vault_key() };
+    world.store = with_records(&world.store, |records| {
+        replace_record(records, before.records().find(|record| record.key == vault).unwrap().clone());
+    });
+    let end = end_of(&world.store, "vault") - 1;
+    assert_eq!(code(world.set("OTHER", "x")), Code::Conflict);
+    let error = world.verify().unwrap_err();
+    assert_eq!(error.code(), Code::AuditTampered);
+    assert_named(error.message(), ("vault", end), "the head");
+}
+
+#[test]
+fn a_deleted_secret_put_back_is_refused() {
+    for name in ["A", "OLD"] {
+        for again in [false, true] {
+            let mut world = lived_in(1);
+            let before = world.store.clone();
+            let stream = uid(&world, name);
+            world.delete(name).unwrap();
+            if again {
+                world.set(name, "another secret").unwrap();
+            }
+            let now = world.store.clone();
+            world.store = put_back(&now, &before, &[RecordKind::Secret], name);
+            assert_put_back_is_refused(&mut world, name, "back from the dead");
+            // With its head, it fits; but the vault's history knows that it is over, before and after it is read.
+            world.store = put_back(&now, &before, &[RecordKind::Secret, RecordKind::Stream], name);
+            let found = finding(&mut world);
+            assert!(again || found.contains(&format!("stream {stream}, event {}:", end_of(&now, &stream))), "{found}");
+            let _ = world.get(name);
+            assert!(again || finding(&mut world).contains(&format!("stream {stream}, event")));
+            // Without any head it fits nothing, and the loss of the head is found.
+            world.store = with_records(&world.store, |records| {
+                let slot = support::slot(name);
+                records.retain(|record| record.key.kind != RecordKind::Stream || record.key.name != slot.name());
+            });
+            assert_eq!(code(world.get(name)), Code::RecordTampered);
+            finding(&mut world);
+        }
+    }
+}
+
+#[test]
+fn a_secret_whose_stream_was_erased_is_refused_and_named() {
+    let mut world = lived_in(1);
+    let whole = world.store.clone();
+    for name in ["A", "B", "C", "nexus:A", "OLD"] {
+        let (stream, slot) = (uid(&world, name), support::slot(name));
+        let without = |store: &MemoryStore, kinds: &[RecordKind]| put_back(store, &MemoryStore::new(), kinds, name);
+        let eventless = with_events(&whole, |events| events.retain(|event| event.stream.as_ref() != Some(&stream)));
+        world.store = without(&eventless, &[RecordKind::Stream]);
+        for result in [world.get(name).map(drop), world.rotate(name, "x").map(drop), world.set(name, "x").map(drop)] {
+            assert_eq!(result.map_err(|error| error.code()), Err(Code::RecordTampered), "{name}");
+        }
+        assert_named(&finding(&mut world), (&stream, 1), "the loss");
+        // As if it had never been: the vault's stream says that it was.
+        world.store = without(&world.store, &[RecordKind::Secret, RecordKind::Stream]);
+        assert!(!world.act(|v, a, e| v.exists(a, &slot, e)).unwrap());
+        assert_named(&finding(&mut world), (&stream, 1), "the loss");
+        // Nor is another secret of the name taken for it, or an old row.
+        let erased = world.store.clone();
+        world.set(name, "another").unwrap();
+        assert_named(&finding(&mut world), (&stream, 1), "the loss");
+        let row = Record { key: RecordKey { kind: RecordKind::Secret, ..secret_key(&slot) }, ..legacy(&world) };
+        world.store = with_records(&erased, |records| records.push(row.clone()));
+        let refused = world.act(|v, a, e| v.adopt(a, e)).unwrap_err();
+        assert_eq!(refused.code(), Code::AuditTampered);
+        assert_named(refused.message(), (&stream, 1), "the loss");
+        assert!(world.store.records().any(|record| *record == row), "it is not adopted");
+        world.store = whole.clone();
+    }
+}
+
+fn secret_key(slot: &Slot) -> RecordKey {
+    RecordKey { kind: RecordKind::Secret, namespace: slot.namespace().into(), name: slot.name().into() }
+}
+
+fn legacy(world: &World) -> Record {
+    old_row(&world.keyring, "LEGACY", "planted")
+}
+
+#[test]
+fn a_vault_whose_history_was_erased_is_refused() {
+    let mut world = lived_in(1);
+    let whole = world.store.clone();
+    let head_only = with_records(&whole, |records| records.retain(|record| record.key.kind != RecordKind::Stream));
+    let no_events = with_events(&head_only, |events| events.clear());
+    for store in [head_only, no_events] {
+        world.store = store.clone();
+        let found = [
+            code(world.get("A")),
+            code(world.get("UNKNOWN")),
+            code(world.set("A", "x")),
+            code(world.set("NEW", "x")),
+            code(world.rotate("A", "x")),
+            code(world.delete("A")),
+            code(world.propose("A", Change::Delete, None)),
+            code(world.act(|v, a, e| v.list(a, None, e).unwrap())),
+            code(world.act(|v, a, e| v.audit(a, None, 10, e).unwrap())),
+            code(world.act(|v, a, e| v.census(a, e))),
+            code(world.act(|v, a, e| v.adopt(a, e))),
+            code(world.verify()),
+        ];
+        assert_eq!(found, [Code::AuditTampered; 12]);
+        assert_eq!(world.store.records().collect::<Vec<_>>(), store.records().collect::<Vec<_>>());
+        assert_eq!(world.store.all_events(), store.all_events());
+    }
+    // The events alone: the heads know of them.
+    world.store = with_events(&whole, |events| events.clear());
+    finding(&mut world);
+    world.store = with_events(&whole, |events| events.retain(|event| event.stream.is_none()));
+    finding(&mut world);
+}
+
+#[test]
+fn a_secret_taken_away_without_an_event_is_named() {
+    let mut world = lived_in(1);
+    let whole = world.store.clone();
+    for name in ["A", "B", "C", "nexus:A", "OLD"] {
+        let stream = uid(&world, name);
+        world.store = put_back(&whole, &MemoryStore::new(), &[RecordKind::Secret], name);
+        assert_named(&finding(&mut world), (&stream, end_of(&whole, &stream)), "the loss");
+        assert_eq!(code(world.get(name)), Code::SecretNotFound);
+        assert_eq!(code(world.act(|v, a, e| v.adopt(a, e))), Code::AuditTampered);
+        // Another secret of that name does not hide it.
+        world.set(name, "another").unwrap();
+        assert_named(&finding(&mut world), (&stream, end_of(&whole, &stream)), "the loss");
+        world.store = whole.clone();
+    }
+}
+
+// Adoption of what is not another program's.
+
+/// What is left of a record when its MAC is taken, in more and less thorough ways; the last is all that an old row has.
+fn stripped(record: &Record, value: Option<String>) -> Vec<Record> {
+    let mut bare = Record { revision: 0, mac: None, ..record.clone() };
+    bare.columns.value_encrypted = value;
+    let mut all = vec![bare.clone()];
+    let traces: [fn(&mut Record); 4] = [
+        |record| record.columns.uid = None,
+        |record| record.columns.state = None,
+        |record| record.columns.version = None,
+        |record| record.columns.value_fingerprint = None,
+    ];
+    for kept in 0..traces.len() {
+        let mut record = bare.clone();
+        traces.iter().enumerate().filter(|(index, _)| *index != kept).for_each(|(_, take)| take(&mut record));
+        all.push(record);
+    }
+    traces.iter().for_each(|take| take(&mut bare));
+    bare.data = "{}".into();
+    all.push(bare);
+    all
+}
+
+#[test]
+fn a_stripped_secret_is_not_adopted() {
+    let mut world = lived_in(1);
+    let whole = world.store.clone();
+    world.delete("B").unwrap();
+    let deleted = world.store.clone();
+    let planted = legacy(&world).columns.value_encrypted;
+    for (name, now) in [("A", &whole), ("nexus:A", &whole), ("OLD", &whole), ("B", &deleted)] {
+        let record = whole.records().find(|record| record.key == secret_key(&support::slot(name))).unwrap();
+        for (index, row) in stripped(record, planted.clone()).into_iter().enumerate() {
+            world.store = with_records(now, |records| replace_record(records, row.clone()));
+            assert_eq!(code(world.get(name)), Code::RecordTampered, "{index} of {name}");
+            let refused = code(world.act(|v, a, e| v.adopt(a, e)));
+            // A living secret is missed in its history; a name that is free has one all the same.
+            let expected = if name == "B" { Code::RecordTampered } else { Code::AuditTampered };
+            assert_eq!(refused, expected, "{index} of {name}");
+            assert!(world.store.records().any(|record| *record == row), "{index} of {name} is as it was");
+            assert_eq!(code(world.get(name)), Code::RecordTampered, "{index} of {name}");
+            if name == "B" {
+                world.verify().unwrap();
+                // Nor when the head that tells of it is taken away too.
+                world.store = put_back(&world.store, &MemoryStore::new(), &[RecordKind::Stream], name);
+                assert_eq!(code(world.act(|v, a, e| v.adopt(a, e))), Code::AuditTampered, "{index} of {name}");
+                assert!(world.store.records().any(|record| *record == row), "{index} of {name} is as it was");
+            } else {
+                finding(&mut world);
+            }
+        }
+    }
+    // What another program wrote under a name of its own is adopted beside them.
+    world.store = with_records(&whole, |records| records.push(legacy(&world)));
+    assert_eq!(world.act(|v, a, e| v.adopt(a, e)).unwrap().secrets, 1);
+    assert_eq!(world.get("LEGACY").unwrap(), "planted");
+    world.verify().unwrap();
+}
+
+#[test]
+fn a_store_with_traces_of_a_vault_is_not_adopted_as_an_old_one() {
+    let world = lived_in(1);
+    let planted = legacy(&world).columns.value_encrypted;
+    let mut rows = stripped(world.secret_record("A"), planted);
+    let clean = rows.pop().unwrap();
+    let mut fresh = World::seeded(1, VaultOptions::default());
+    fresh.keyring = Arc::clone(&world.keyring);
+    fresh.reopen(VaultOptions::default());
+    for row in rows {
+        fresh.store = store_of([row.clone()], []);
+        assert_eq!(code(fresh.get("A")), Code::RecordTampered);
+        assert_eq!(code(fresh.act(|v, a, e| v.adopt(a, e))), Code::RecordTampered);
+        assert_eq!(fresh.store.records().collect::<Vec<_>>(), [&row]);
+        assert!(fresh.store.all_events().is_empty());
+    }
+    let traces: [fn(&mut Event); 2] =
+        [|event| event.operation_id = Some("00".repeat(16)), |event| event.secret_uid = Some("00".repeat(16))];
+    for trace in traces {
+        let mut event = old_event("get", "A");
+        trace(&mut event);
+        fresh.store = store_of([clean.clone()], [event]);
+        assert_eq!(code(fresh.get("A")), Code::AuditTampered);
+        assert_eq!(fresh.store.records().count(), 1);
+    }
+    fresh.store = store_of([clean], [old_event("get", "A")]);
+    assert_eq!(fresh.get("A").unwrap(), "planted");
+}
+
+#[test]
+fn old_audit_rows_that_were_adopted_are_not_adopted_again_otherwise() {
+    type Change<'a> = &'a dyn Fn(&mut Vec<Event>);
+    let mut world = lived_in(1);
+    let whole = world.store.clone();
+    let mut adopt = |change: Change<'_>| {
+        world.store = with_events(&whole, change);
+        let result = world.act(|v, a, e| v.adopt(a, e));
+        (result, world.verify())
+    };
+    let later = || old_event("get", "LATER");
+    let changes: [(&str, Change<'_>); 9] = [
+        ("the first is gone", &|events| drop(events.remove(0))),
+        ("the last is gone", &|events| drop(events.remove(1))),
+        ("all are gone", &|events| events.retain(|event| event.stream.is_some())),
+        ("all are replaced", &|events| {
+            events.retain(|event| event.stream.is_some());
+            events.extend([later(), later()]);
+        }),
+        ("swapped", &|events| events.swap(0, 1)),
+        ("another comes first", &|events| events.insert(0, later())),
+        ("another comes between", &|events| events.insert(1, later())),
+        ("one is gone and another appended", &|events| {
+            events.remove(1);
+            events.push(later());
+        }),
+        ("one lost its place in the chain", &|events| {
+            let last = events.last().unwrap().clone();
+            events.push(Event { stream: None, seq: None, mac: None, prev_mac: None, ..last });
+        }),
+    ];
+    for (what, change) in changes {
+        let (adopted, verified) = adopt(change);
+        assert_eq!((code(adopted), code(verified)), (Code::AuditTampered, Code::AuditTampered), "{what}");
+    }
+    let mut altered = 0;
+    for index in 0..2 {
+        for (path, new) in alterations(&serde_json::to_value(&whole.all_events()[index]).unwrap()) {
+            let Ok(new) = serde_json::from_value::<Event>(new) else { continue };
+            if new == whole.all_events()[index] {
+                continue;
+            }
+            let (adopted, verified) = adopt(&|events: &mut Vec<Event>| events[index] = new.clone());
+            assert_eq!((code(adopted), code(verified)), (Code::AuditTampered, Code::AuditTampered), "{index}: {path}");
+            altered += 1;
+        }
+    }
+    assert!(altered > 100, "{altered}");
+    for more in 1..4 {
+        let (adopted, verified) = adopt(&|events| (0..more).for_each(|_| events.push(later())));
+        assert_eq!((adopted.unwrap().events, verified.unwrap().unchained), (2 + more, 2 + more));
+    }
+}
+
+// What people paste where a name belongs.
+
+#[test]
+fn an_unknown_name_is_kept_out_of_events_and_messages() {
+    const PASTED: &str = "sk_live_canary_pasted";
+    let mut world = lived_in(1);
+    let unknown = support::slot(PASTED);
+    for actor in ["alice", "mallory"] {
+        world.reopen(VaultOptions { actors: Some(vec!["alice".into()]), ..VaultOptions::default() });
+        world.actor = support::actor(actor);
+        let refused = [
+            world.get(PASTED).map(drop),
+            world.rotate(PASTED, "x").map(drop),
+            world.delete(PASTED).map(drop),
+            world.propose(PASTED, Change::Rotate, Some("x")).map(drop),
+            world.propose(PASTED, Change::Delete, None).map(drop),
+            world.propose(PASTED, Change::Set, Some("")).map(drop),
+            world.propose(PASTED, Change::Set, None).map(drop),
+            world.set(PASTED, "").map(drop),
+        ];
+        for result in refused {
+            let message = result.unwrap_err().message().to_string();
+            assert!(!message.contains("canary"), "{message}");
+        }
+        let told = [
+            world.act(|v, a, e| v.exists(a, &unknown, e)).map(drop),
+            world.act(|v, a, e| v.audit(a, Some(&unknown), 10, e).unwrap()).map(drop),
+        ];
+        assert_eq!(told.iter().filter(|told| told.is_ok()).count(), if actor == "alice" { 2 } else { 0 });
+        let texts = ["secret get", "secret delete", "secret set", ""];
+        for text in texts {
+            let text = format!("{text} {PASTED}");
+            let reply = world.act(|v, a, e| v.command(a, secret(&text), e)).unwrap();
+            assert!(!serde_json::to_string(&reply).unwrap().contains("canary"), "{text}: {reply:?}");
+        }
+    }
+    let events = serde_json::to_string(world.store.all_events()).unwrap();
+    assert!(!events.contains("canary"));
+    assert!(!world.store.records().any(|record| serde_json::to_string(record).unwrap().contains("canary")));
+    // A secret of that name has it in its history, and in what is told of it afterwards.
+    world.reopen(VaultOptions::default());
+    world.set(PASTED, "x").unwrap();
+    assert_eq!(world.last_event().name.as_deref(), Some(PASTED));
+    world.delete(PASTED).unwrap();
+    assert!(world.get(PASTED).unwrap_err().message().contains(PASTED));
+    assert_eq!(world.last_event().name.as_deref(), Some(PASTED));
 }

@@ -136,9 +136,11 @@ function checkBot(bot, { rotated, forPage }) {
   check("bot", bot.confirmed?.startsWith(`${rotated} is rotated`), "did not rotate the secret");
   check(
     "bot",
-    /ROTATE \d+ \(telegram\) ok/.test(bot.history ?? ""),
+    /ROTATE \d+ \(telegram\) ok$/m.test(bot.history ?? ""),
     "did not show the rotation in the history",
   );
+  check("bot", / ADOPTED unknown ok$/m.test(bot.history), "did not show the adoption in the history");
+  check("bot", / ok \(from before\)$/m.test(bot.history), "did not show the old rows in the history");
   check("bot", bot.report?.unchained === 60 && bot.report.events > 0, "did not chain the history");
   check("bot", bot.formats?.before?.node_gcm > 0 && !bot.formats.before.sealed, "found no old values");
   check("bot", bot.formats.after?.sealed > 0, "sealed nothing");

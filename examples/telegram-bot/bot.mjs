@@ -52,9 +52,15 @@ export function openVault({ allowed, ...options }) {
  * @param {Vault} options.vault  as `openVault` makes it
  * @param {(line: string) => void} [options.log]  takes what the operator should read; never a value
  * @param {import("grammy/types").UserFromGetMe} [options.botInfo]  asked of Telegram when absent
+ * @param {string} [options.apiRoot]  of a Bot API server; Telegram's own when absent
  */
-export function createBot({ token, vault, log = console.error, botInfo }) {
-  const bot = new Bot(token, botInfo === undefined ? {} : { botInfo });
+export function createBot({ token, vault, log = console.error, botInfo, apiRoot }) {
+  const bot = new Bot(token, {
+    ...(botInfo && { botInfo }),
+    ...(apiRoot && { client: { apiRoot } }),
+  });
+  bot.api.config.use(withoutAddresses);
+  bot.api.config.use(watchingReach(log));
 
   bot.use(async (ctx, next) => {
     try {
@@ -152,6 +158,57 @@ export function createBot({ token, vault, log = console.error, botInfo }) {
   }
 }
 
+/**
+ * Takes the cause from errors of the network: its message holds the address of the call, and the address the bot's
+ * token. Nobody can print what is not there, neither Node nor grammY's own debugging.
+ *
+ * @type {import("grammy").Transformer}
+ */
+async function withoutAddresses(call, method, payload, signal) {
+  try {
+    return await call(method, payload, signal);
+  } catch (error) {
+    if (!(error instanceof HttpError)) throw error;
+    throw new HttpError(`Network request for '${method}' failed: ${reason(error)}`, undefined);
+  }
+}
+
+/**
+ * Logs when Telegram goes out of reach, and when it is back: grammY tries again without a word.
+ *
+ * @param {(line: string) => void} log
+ * @returns {import("grammy").Transformer}
+ */
+function watchingReach(log) {
+  let isOut = false;
+  return async (call, method, payload, signal) => {
+    // grammY's own calls can be aborted. Those of handlers cannot: where they fail, the handlers say so.
+    if (signal === undefined) return call(method, payload, signal);
+    try {
+      const answer = await call(method, payload, signal);
+      note(answer.ok || answer.error_code < 500 ? undefined : `${method}: ${answer.error_code}`);
+      return answer;
+    } catch (error) {
+      if (!signal.aborted) note(described(error));
+      throw error;
+    }
+  };
+
+  /** @param {string | undefined} why */
+  function note(why) {
+    if (why !== undefined && !isOut) log(`Telegram is out of reach (${why}): trying again until it answers.`);
+    if (why === undefined && isOut) log("Telegram is back.");
+    isOut = why !== undefined;
+  }
+}
+
+/** Why a call failed, in a word that holds no address. @param {HttpError} error */
+function reason({ error: cause }) {
+  if (!(cause instanceof Error)) return "no reason given";
+  const code = "code" in cause ? cause.code : undefined;
+  return typeof code === "string" && /^[A-Z][A-Z0-9_]*$/.test(code) ? code : cause.name;
+}
+
 /** @param {Context} ctx @param {string} text @param {InlineKeyboard} [keyboard] */
 async function say(ctx, text, keyboard) {
   const parts = pieces(text);
@@ -190,7 +247,7 @@ function isUnmodified(error) {
  *
  * @param {unknown} error
  */
-function described(error) {
+export function described(error) {
   if (error instanceof GrammyError)
     return `Telegram refused ${error.method}: ${error.error_code} ${error.description}`;
   if (error instanceof HttpError) return error.message;

@@ -1,8 +1,8 @@
 //! Keyrings.
 
 use crate::{Text, Thrown, host_failed, secret_of, thrown};
-use napi::{Env, JsString};
 use napi::bindgen_prelude::BufferSlice;
+use napi::{Env, JsString};
 use napi_derive::napi;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -45,7 +45,12 @@ pub fn keyring_from_environment_values(key: Option<String>, key_file: Option<Str
 impl NativeKeyring {
     /// Encrypts a value.
     #[napi]
-    pub fn encrypt(&self, plaintext: Text, format: Option<String>, associated_data: Option<Text>) -> Result<String, Thrown> {
+    pub fn encrypt(
+        &self,
+        plaintext: Text,
+        format: Option<String>,
+        associated_data: Option<Text>,
+    ) -> Result<String, Thrown> {
         let format = format.as_deref().map_or(Ok(Format::default()), Format::from_name).map_err(thrown)?;
         let (plaintext, associated_data) = (secret_of(plaintext), associated_data.map(secret_of));
         let associated_data = associated_data.as_ref().map(SecretBytes::expose);

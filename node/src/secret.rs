@@ -1,8 +1,8 @@
 //! A value that JavaScript holds by a handle.
 
 use crate::{Text, Thrown, host_failed, secret_of, thrown};
-use napi::{Env, JsString};
 use napi::bindgen_prelude::BufferSlice;
+use napi::{Env, JsString};
 use napi_derive::napi;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use strongroom::{Error, ErrorCode, MaskStyle, SecretBytes};

@@ -1,4 +1,5 @@
 /** strongroom for Node. */
+import { optional, textOnly } from "../../bindings/js/arguments.js";
 import { guarded } from "../../bindings/js/errors.js";
 import { Keyring as SharedKeyring } from "../../bindings/js/keyring.js";
 import { install } from "../../bindings/js/native.js";
@@ -27,7 +28,8 @@ export class Keyring extends SharedKeyring {
    * `KEY_INVALID`, `INVALID_ARGUMENT`.
    */
   static fromEnv(env: Record<string, string | undefined> = process.env): Keyring {
-    const { ENCRYPTION_KEY: key, ENCRYPTION_KEY_FILE: file } = env;
+    const key = optional(textOnly, env.ENCRYPTION_KEY, "ENCRYPTION_KEY");
+    const file = optional(textOnly, env.ENCRYPTION_KEY_FILE, "ENCRYPTION_KEY_FILE");
     return new Keyring(guarded(() => native.keyringFromEnvironmentValues(key, file)));
   }
 }

@@ -1,6 +1,8 @@
 /** The vault's records and events in a SQLite file, through Node's own `node:sqlite` or through better-sqlite3. */
-import { chmodSync, existsSync, statSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { chmodSync, existsSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { refuseUnknown } from "../../bindings/js/arguments.js";
 import type {
   ChangeSet,
   CommitAnswer,
@@ -13,7 +15,7 @@ import type {
   Store,
   StoredRecord,
 } from "../../bindings/js/contract.js";
-import { guarded } from "../../bindings/js/errors.js";
+import { guarded, StrongroomError } from "../../bindings/js/errors.js";
 import { native } from "./native.js";
 
 /** What the store needs of a database: `DatabaseSync` of `node:sqlite` has it, and so has `Database` of better-sqlite3. */
@@ -23,10 +25,16 @@ export interface SqliteDatabase {
   close(): unknown;
 }
 
+/** By its number, which both take for a name: better-sqlite3 binds no plain value to `?1`. */
+type Params = { 1: string };
+
 interface SqliteStatement {
-  run(...params: string[]): unknown;
-  get(...params: string[]): unknown;
-  all(...params: string[]): unknown[];
+  run(): unknown;
+  run(params: Params): unknown;
+  get(): unknown;
+  get(params: Params): unknown;
+  all(): unknown[];
+  all(params: Params): unknown[];
 }
 
 export interface SqliteStoreOptions {
@@ -53,13 +61,15 @@ export class SqliteStore implements Store {
 
   /** Opens a file by its path, or takes over a database that is open. Throws `UNSUPPORTED` for another program's tables. */
   constructor(database: string | SqliteDatabase, options: SqliteStoreOptions = {}) {
-    const path = typeof database === "string" ? database : undefined;
-    this.#database = typeof database === "string" ? new DatabaseSync(database) : database;
+    const { busyTimeout = 10_000, ...unknown } = options;
+    refuseUnknown(unknown, "the store's options");
+    const isOurs = typeof database === "string";
+    this.#database = isOurs ? new DatabaseSync(database) : database;
     try {
-      this.#database.exec(`PRAGMA busy_timeout = ${Math.max(0, Math.trunc(options.busyTimeout ?? 10_000))}`);
-      this.#open(path);
+      this.#database.exec(`PRAGMA busy_timeout = ${Math.max(0, Math.trunc(busyTimeout))}`);
+      this.#open();
     } catch (error) {
-      if (path !== undefined) this.#database.close();
+      if (isOurs) this.#database.close();
       throw error;
     }
   }
@@ -84,10 +94,10 @@ export class SqliteStore implements Store {
     return this.#transaction(() => {
       for (const { statement, param, expect } of write) {
         if (expect === undefined) {
-          this.#prepared(statement).run(param);
+          this.#prepared(statement).run({ 1: param });
           continue;
         }
-        const row = this.#prepared(statement).get(param) as Record<string, number> | undefined;
+        const row = this.#prepared(statement).get({ 1: param }) as Record<string, number> | undefined;
         const found = row === undefined ? null : Object.values(row)[0];
         if (found !== expect.value) return expect.otherwise;
       }
@@ -108,7 +118,7 @@ export class SqliteStore implements Store {
   #read(request: Request): Record<string, unknown>[] {
     const plan = guarded(() => native.sqlitePlan(JSON.stringify(request)));
     const { read } = JSON.parse(plan) as { read: Run };
-    return this.#prepared(read.statement).all(read.param) as Record<string, unknown>[];
+    return this.#prepared(read.statement).all({ 1: read.param }) as Record<string, unknown>[];
   }
 
   #page(request: Request, limit: number): { items: unknown[]; cursor: string | null } {
@@ -149,11 +159,11 @@ export class SqliteStore implements Store {
     }
   }
 
-  #open(path: string | undefined): void {
+  #open(): void {
     const planned = this.#planOpening();
     if (planned.state === "current") return;
-    if (planned.state === "fresh") this.#database.exec("PRAGMA journal_mode = WAL");
-    if (planned.state === "adopt" && path !== undefined) this.#copyBeside(path);
+    if (planned.state === "fresh") this.#preferWal();
+    if (planned.state === "adopt") this.#copyBeside();
     const foreignKeys = this.#first("PRAGMA foreign_keys");
     this.#database.exec("PRAGMA foreign_keys = OFF");
     try {
@@ -170,12 +180,27 @@ export class SqliteStore implements Store {
     }
   }
 
+  /** Readers and a writer then do not wait for each other. SQLite does not wait for the lock that this needs. */
+  #preferWal(): void {
+    try {
+      this.#database.exec("PRAGMA journal_mode = WAL");
+    } catch {
+      // Another process is opening the new file at this moment, and prefers the same; all works without, too.
+    }
+  }
+
   /** Planned again inside the transaction: another process may have come first. */
   #rebuild(): void {
     const broken = () => this.#database.prepare("PRAGMA foreign_key_check").all().length;
     const before = broken();
-    for (const sql of this.#planOpening().statements) this.#database.exec(sql);
-    if (broken() > before) throw new Error("adopting the database would break its foreign keys; nothing was changed");
+    // Prepared, since that takes one statement: a text of the old schema may hold more than it says.
+    for (const sql of this.#planOpening().statements) this.#database.prepare(sql).run();
+    if (broken() > before) {
+      throw new StrongroomError(
+        "UNSUPPORTED",
+        "adopting the database would break its foreign keys; nothing was changed",
+      );
+    }
   }
 
   #planOpening(): Opening {
@@ -185,11 +210,21 @@ export class SqliteStore implements Store {
     return JSON.parse(guarded(() => native.sqlitePlanOpening(inspection, version))) as Opening;
   }
 
-  #copyBeside(path: string): void {
+  /** Whole or not at all, and readable by nobody who may not read the original. Nothing for a database in memory. */
+  #copyBeside(): void {
+    const path = this.#first("SELECT file FROM pragma_database_list WHERE name = 'main'") as string;
     const copy = `${path}.before-strongroom`;
-    if (existsSync(copy)) return;
-    this.#database.prepare("VACUUM INTO ?").run(copy);
-    chmodSync(copy, statSync(path).mode & 0o777);
+    if (path === "" || existsSync(copy)) return;
+    const partial = `${copy}.${randomUUID()}`;
+    writeFileSync(partial, "", { flag: "wx", mode: 0o600 });
+    try {
+      this.#database.prepare("VACUUM INTO ?1").run({ 1: partial });
+      chmodSync(partial, statSync(path).mode & 0o777);
+      // Another process may have made one meanwhile, and this one may show the database as that process has adopted it.
+      if (!existsSync(copy)) renameSync(partial, copy);
+    } finally {
+      rmSync(partial, { force: true });
+    }
   }
 
   #first(sql: string): unknown {

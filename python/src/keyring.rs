@@ -1,6 +1,6 @@
 //! Keyrings.
 
-use crate::secret::{Text, raised};
+use crate::secret::{Text, Unicode, raised};
 use pyo3::prelude::{Bound, PyResult, Python, pyclass, pyfunction, pymethods};
 use pyo3::types::{PyBytes, PyString};
 use std::sync::Arc;
@@ -26,14 +26,15 @@ pub(crate) fn generate_keyring(now_millis: f64) -> PyResult<Keyring> {
 
 /// A keyring from text.
 #[pyfunction]
-pub(crate) fn parse_keyring(text: &str) -> PyResult<Keyring> {
-    wrapped(strongroom::Keyring::parse(text))
+pub(crate) fn parse_keyring(text: Unicode) -> PyResult<Keyring> {
+    wrapped(strongroom::Keyring::parse(&text.0))
 }
 
 /// A keyring from the values of `ENCRYPTION_KEY` and `ENCRYPTION_KEY_FILE`.
 #[pyfunction]
 #[pyo3(signature = (key, key_file))]
-pub(crate) fn keyring_from_environment_values(key: Option<&str>, key_file: Option<&str>) -> PyResult<Keyring> {
+pub(crate) fn keyring_from_environment_values(key: Option<Unicode>, key_file: Option<Unicode>) -> PyResult<Keyring> {
+    let (key, key_file) = (key.as_ref().map(|text| &*text.0), key_file.as_ref().map(|text| &*text.0));
     wrapped(keyring_from_environment(key, key_file))
 }
 
@@ -50,17 +51,17 @@ impl Keyring {
     fn decrypt<'py>(
         &self,
         py: Python<'py>,
-        token: &str,
+        token: Unicode,
         associated_data: Option<Text>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         // EXPOSE: the host asked for it by name.
-        Ok(PyBytes::new(py, self.opened(token, associated_data)?.value.expose()))
+        Ok(PyBytes::new(py, self.opened(&token.0, associated_data)?.value.expose()))
     }
 
     /// `(format, key id)` of a token.
     #[pyo3(signature = (token, associated_data))]
-    fn inspect(&self, token: &str, associated_data: Option<Text>) -> PyResult<(&'static str, String)> {
-        let Decrypted { format, key_id, .. } = self.opened(token, associated_data)?;
+    fn inspect(&self, token: Unicode, associated_data: Option<Text>) -> PyResult<(&'static str, String)> {
+        let Decrypted { format, key_id, .. } = self.opened(&token.0, associated_data)?;
         Ok((format.name(), key_id.to_hex()))
     }
 

@@ -1,15 +1,22 @@
 //! A value that Python holds by a handle.
 
 use pyo3::create_exception;
-use pyo3::exceptions::PyException;
-use pyo3::prelude::{Bound, FromPyObject, PyErr, PyResult, Python, pyclass, pyfunction, pymethods};
+use pyo3::exceptions::{PyException, PyTypeError};
+use pyo3::prelude::{
+    Borrowed, Bound, FromPyObject, PyAny, PyAnyMethods, PyErr, PyResult, Python, pyclass, pyfunction, pymethods,
+};
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyBytes, PyString};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use strongroom::{Error, ErrorCode, MaskStyle, SecretBytes};
 use strongroom_bindings::revealed_text;
 
-create_exception!(strongroom._native, NativeError, PyException, "Carries `(code, message)`; the package translates it.");
+create_exception!(
+    strongroom._native,
+    NativeError,
+    PyException,
+    "Carries `(code, message)`; the package translates it."
+);
 
 /// The exception that the package turns into that of the code.
 pub(crate) fn raised(error: Error) -> PyErr {
@@ -17,7 +24,6 @@ pub(crate) fn raised(error: Error) -> PyErr {
 }
 
 /// What Python gives where a value is wanted: `str` or `bytes`, borrowed.
-#[derive(FromPyObject)]
 pub(crate) enum Text {
     Text(PyBackedStr),
     Bytes(PyBackedBytes),
@@ -29,6 +35,35 @@ impl Text {
             Text::Text(text) => text.as_bytes(),
             Text::Bytes(bytes) => bytes,
         }
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Text {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if given.is_instance_of::<PyString>() {
+            return given.extract().map(|Unicode(text)| Text::Text(text));
+        }
+        let other_type = |_| PyTypeError::new_err("a value is `str` or `bytes`");
+        given.extract().map(Text::Bytes).map_err(other_type)
+    }
+}
+
+/// What Python gives where text is wanted, borrowed.
+pub(crate) struct Unicode(pub(crate) PyBackedStr);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Unicode {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if !given.is_instance_of::<PyString>() {
+            return Err(PyTypeError::new_err("a `str` is wanted"));
+        }
+        // Python's own error would carry the whole text.
+        let message =
+            "the text holds a lone surrogate, which is no character: give text, or bytes where they are taken";
+        given.extract().map(Unicode).map_err(|_: PyErr| raised(Error::new(ErrorCode::InvalidArgument, message)))
     }
 }
 

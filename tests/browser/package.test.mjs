@@ -85,7 +85,10 @@ test("the independent decoder opens what the page wrote", async () => {
   const lines = tokens.map((token) => JSON.stringify({ key_hex: key.toString("hex"), token, context }));
   const python = join(ROOT, ".venv/bin/python");
   const input = `${lines.join("\n")}\n`;
-  const output = execFileSync(python, [join(ROOT, "tests/decoder/sealed_v1.py")], { input, encoding: "utf8" });
+  const output = execFileSync(python, [join(ROOT, "tests/decoder/sealed_v1.py")], {
+    input,
+    encoding: "utf8",
+  });
   const opened = output
     .trim()
     .split("\n")
@@ -115,9 +118,14 @@ test("errors carry their code, and say nothing of the value", async () => {
     return calls.map((call) => {
       try {
         call();
+        return { code: "nothing was thrown" };
       } catch (error) {
         console.error(error);
-        return { code: error.code, ours: isStrongroomError(error, error.code), text: `${error} ${error.stack}` };
+        return {
+          code: error.code,
+          ours: isStrongroomError(error, error.code),
+          text: `${error} ${error.stack}`,
+        };
       }
     });
   });
@@ -166,7 +174,9 @@ test("a secret shows itself to nobody who does not ask", async () => {
 const disguises = (value) => {
   const bytes = Buffer.from(value);
   const aligned = [0, 1, 2].map((shift) =>
-    Buffer.concat([Buffer.alloc(shift), bytes]).toString("base64").slice(shift === 0 ? 0 : 4, -4),
+    Buffer.concat([Buffer.alloc(shift), bytes])
+      .toString("base64")
+      .slice(shift === 0 ? 0 : 4, -4),
   );
   return [value, bytes.toString("hex"), ...aligned];
 };

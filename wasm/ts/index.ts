@@ -16,7 +16,12 @@ export {
   isStrongroomError,
   StrongroomError,
 } from "../../bindings/js/errors.js";
-export { type DecryptOptions, type EncryptOptions, type KeyInfo, Keyring } from "../../bindings/js/keyring.js";
+export {
+  type DecryptOptions,
+  type EncryptOptions,
+  type KeyInfo,
+  Keyring,
+} from "../../bindings/js/keyring.js";
 export { type Format, type MaskStyle, mask, Secret, type SecretDetails } from "../../bindings/js/secret.js";
 
 /** Where the module comes from: a URL, a response, its bytes, or the module itself. */

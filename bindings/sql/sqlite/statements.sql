@@ -54,6 +54,7 @@ WHERE (json_extract(?1, '$.query.namespace') IS NULL OR namespace = json_extract
        OR (namespace, name) > (json_extract(json_extract(?1, '$.cursor'), '$[0]'),
                                json_extract(json_extract(?1, '$.cursor'), '$[1]')))
   -- Names that no program could ask for; rows of an adopted table may have them.
+  AND typeof(namespace) = 'text' AND typeof(name) = 'text'
   AND length(CAST(name AS BLOB)) BETWEEN 1 AND 4096 AND instr(name, char(0)) = 0
 ORDER BY namespace, name
 LIMIT json_extract(?1, '$.query.limit');
@@ -64,7 +65,7 @@ SELECT
               'revision', {count:revision}) AS item,
   json_array(namespace, name) AS cursor
 FROM strongroom_records
-WHERE kind = json_extract(?1, '$.query.kind')
+WHERE kind = json_extract(?1, '$.query.kind') AND typeof(namespace) = 'text' AND typeof(name) = 'text'
   AND (json_extract(?1, '$.query.namespace') IS NULL OR namespace = json_extract(?1, '$.query.namespace'))
   AND (json_extract(?1, '$.cursor') IS NULL
        OR (namespace, name) > (json_extract(json_extract(?1, '$.cursor'), '$[0]'),
@@ -89,7 +90,7 @@ ORDER BY id DESC
 LIMIT json_extract(?1, '$.query.limit');
 
 -- name: events_chained
-SELECT {event} AS item, json_array(stream, seq) AS cursor
+SELECT {event} AS item, json_array({text:stream}, {count:seq}) AS cursor
 FROM secrets_audit
 WHERE stream IS NOT NULL
   AND (json_extract(?1, '$.cursor') IS NULL

@@ -60,6 +60,22 @@ const KEEP_IDS: [&str; 2] = [
     "INSERT INTO strongroom_old_ids (name, seq) SELECT lower(name), seq FROM sqlite_sequence",
 ];
 
+/// The columns that the vault takes over with their meaning. A table may have others; they stay what they are.
+const OLD_SECRETS: [&str; 10] = [
+    "id",
+    "name",
+    "value_encrypted",
+    "encryption_key_id",
+    "last_rotated",
+    "accessed_count",
+    "created_by",
+    "created_at",
+    "updated_at",
+    "last_accessed",
+];
+const OLD_AUDIT: [&str; 8] =
+    ["id", "secret_id", "secret_name", "action", "user_id", "platform", "success", "created_at"];
+
 /// The columns whose text is brought into the form that the vault reads.
 const INSTANTS: [&str; 4] = ["last_rotated", "created_at", "updated_at", "last_accessed"];
 
@@ -129,17 +145,27 @@ impl<'a> OldTable<'a> {
             !column.name.eq_ignore_ascii_case("id") || column.declared.to_ascii_uppercase().contains("INT")
         };
         if !needed.iter().all(has) || !columns.iter().all(id_is_integer) {
-            let message = format!("the table {name} is that of another program: keep the vault in a file of its own");
-            return Err(unsupported(&message));
+            let needed = needed.join(" and ");
+            return Err(unsupported(&format!(
+                "the table {name} is that of another program, without an integer id, {needed}: keep the vault in a file of its own"
+            )));
         }
         if columns.iter().any(|column| column.hidden > 0) {
             return Err(unsupported(&format!(
                 "the table {name} has generated columns, which are not adopted: drop them first"
             )));
         }
+        let named = |names: &[&str], column: &Column| names.iter().any(|name| name.eq_ignore_ascii_case(&column.name));
+        let old_names = if name == "secrets" { OLD_SECRETS.as_slice() } else { OLD_AUDIT.as_slice() };
+        let (shared, extra): (Vec<_>, Vec<_>) = columns.into_iter().partition(|column| named(old_names, column));
         let ours = our_columns(name);
-        let is_ours = |column: &&Column| ours.iter().any(|ours| ours.eq_ignore_ascii_case(&column.name));
-        let (shared, extra) = columns.into_iter().partition(is_ours);
+        if let Some(taken) = extra.iter().find(|column| ours.iter().any(|ours| ours.eq_ignore_ascii_case(&column.name)))
+        {
+            let taken = &taken.name;
+            return Err(unsupported(&format!(
+                "the table {name} has a column {taken}, a name that the vault needs for itself: rename the column first"
+            )));
+        }
         let objects = inspection.objects.iter().filter(|object| object.table == name && object.stays()).collect();
         let foreign_keys = inspection.foreign_keys.iter().filter(|key| key.table == name).collect();
         Ok(Some(OldTable { name, shared, extra, objects, foreign_keys }))
@@ -148,10 +174,12 @@ impl<'a> OldTable<'a> {
     /// A column that only the old table has, with its default and what it refers to. It is required only where it has a
     /// default: the vault does not know what to put in.
     fn add_column(&self, column: &Column) -> String {
-        let mut sql = format!("ALTER TABLE {} ADD COLUMN {} {}", self.name, quoted(&column.name), column.declared);
+        let declared = if is_plain_type(&column.declared) { &column.declared } else { "" };
+        let mut sql = format!("ALTER TABLE {} ADD COLUMN {} {declared}", self.name, quoted(&column.name));
         if let Some(default) = &column.default {
             sql.push_str(if column.required > 0 { " NOT NULL" } else { "" });
-            sql.push_str(&format!(" DEFAULT ({default})").replace("(CURRENT_TIMESTAMP)", "CURRENT_TIMESTAMP"));
+            // On a line of its own: the text may end with a comment.
+            sql.push_str(&format!(" DEFAULT ({default}\n)"));
         }
         if let Some(key) = self.foreign_keys.iter().find(|key| key.column.eq_ignore_ascii_case(&column.name)) {
             let of = key.parent_column.as_ref().map(|column| format!("({})", quoted(column))).unwrap_or_default();
@@ -185,9 +213,27 @@ impl Object {
     /// behind the vault's back, and they would be refused.
     fn stays(&self) -> bool {
         let sql = self.sql.to_ascii_lowercase();
+        // What the schema table says need not be what it is: the host runs the first statement of a text and no other,
+        // and that has to be of this kind.
+        let words: Vec<&str> = sql.split_ascii_whitespace().take(3).collect();
+        let is_what_it_says = match self.kind.as_str() {
+            "index" => matches!(words.as_slice(), ["create", "index", ..] | ["create", "unique", "index"]),
+            _ => matches!(words.as_slice(), ["create", "trigger", ..]),
+        };
+        if !is_what_it_says {
+            return false;
+        }
         if self.kind == "index" {
-            let on_name = matches!(self.columns.as_slice(), [Some(column)] if column.eq_ignore_ascii_case("name"));
+            // An expression has no name of a column: `lower(name)`.
+            let on_name = match self.columns.as_slice() {
+                [Some(column)] => column.eq_ignore_ascii_case("name"),
+                [None] => sql.split_once('(').is_some_and(|(_, indexed)| indexed.contains("name")),
+                _ => false,
+            };
             return !(on_name && sql.contains("unique"));
+        }
+        if sql.contains("--") || sql.contains("/*") {
+            return false; // A comment can stand between a verb and its table.
         }
         let unquoted: String = sql.chars().filter(|c| !matches!(c, '"' | '`' | '[' | ']' | '\'')).collect();
         let separate = |c: char| !c.is_ascii_alphanumeric() && c != '_';
@@ -204,6 +250,28 @@ impl Object {
 
 fn is_vault_table(name: &str) -> bool {
     NEEDED.iter().any(|(table, _)| *table == name)
+}
+
+/// Whether a declared type can be written out again: words, and numbers in brackets. SQLite takes any text for a type if
+/// it is quoted, and gives it back without the quotes.
+fn is_plain_type(declared: &str) -> bool {
+    const CLAUSES: [&str; 11] = [
+        "references",
+        "check",
+        "default",
+        "not",
+        "null",
+        "unique",
+        "primary",
+        "collate",
+        "generated",
+        "as",
+        "constraint",
+    ];
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ' ' | '(' | ')' | ',' | '.' | '+' | '-');
+    let separate = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+    let no_clause = |word: &str| !CLAUSES.iter().any(|clause| word.eq_ignore_ascii_case(clause));
+    declared.chars().all(plain) && !declared.contains("--") && declared.split(separate).all(no_clause)
 }
 
 fn converted(column: &Column) -> String {
@@ -267,6 +335,8 @@ mod tests {
                 false,
             ),
             ("CREATE TRIGGER t AFTER DELETE ON secrets BEGIN DELETE FROM secrets_audit; END", false),
+            ("CREATE TRIGGER t AFTER UPDATE ON secrets BEGIN UPDATE /*x*/ secrets SET name = 1; END", false),
+            ("CREATE TABLE t (x); CREATE TRIGGER t AFTER UPDATE ON secrets BEGIN SELECT 1; END", false),
             ("CREATE TRIGGER t AFTER UPDATE ON secrets BEGIN UPDATE OR IGNORE secrets SET name = 1; END", false),
         ] {
             assert_eq!(trigger(sql).stays(), stays, "{sql}");
@@ -279,6 +349,30 @@ mod tests {
         assert_eq!(columns.first().map(String::as_str), Some("id"));
         assert_eq!(columns.len(), 18);
         assert_eq!(our_columns("secrets_audit").len(), 20);
+    }
+
+    #[test]
+    fn types_are_written_out_again_only_when_they_are_types() {
+        for plain in ["", "TEXT", "varchar(255)", "DECIMAL(10, 2)", "UNSIGNED BIG INT"] {
+            assert!(is_plain_type(plain), "{plain}");
+        }
+        for other in
+            ["INT; DROP TABLE users", "INT REFERENCES users", "INT DEFAULT 1", "INT CHECK (0)", "a\"b", "INT --"]
+        {
+            assert!(!is_plain_type(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_column_of_a_name_that_the_vault_needs_is_refused() {
+        for taken in ["version", "STATE", "data", "uid", "revision", "record_mac"] {
+            let column = |name: &str| json!({ "table": "secrets", "name": name, "type": "TEXT", "required": 0, "default": null, "hidden": 0 });
+            let columns = [column("name"), column("value_encrypted"), column(taken)];
+            let inspection = json!({ "current": 0, "objects": [], "foreign_keys": [], "columns": columns });
+            let error = plan_opening(&inspection.to_string(), None).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::Unsupported);
+            assert!(error.message().contains(taken), "{error}");
+        }
     }
 
     #[test]

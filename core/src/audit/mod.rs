@@ -42,7 +42,7 @@ macro_rules! actions {
 
 actions! {
     Init "init" "The vault was initialised.";
-    Adopted "adopted" "An existing store was adopted; the digest is that of its old audit rows.";
+    Adopted "adopted" "An existing store was adopted, the digest being that of its old audit rows; or one secret of it.";
     Set "set" "A secret was created or given a value.";
     Get "get" "A secret's value was read.";
     Exists "exists" "Somebody asked whether a secret is there; recorded only when refused.";
@@ -148,7 +148,11 @@ impl Event {
 
     /// Whether it belongs to the chain at all.
     pub(crate) fn is_chained(&self) -> bool {
-        self.mac.is_some() || self.stream.is_some() || self.seq.is_some()
+        self.mac.is_some()
+            || self.stream.is_some()
+            || self.seq.is_some()
+            || self.operation_id.is_some()
+            || self.secret_uid.is_some()
     }
 
     /// Whether its own MAC holds; says nothing of its place in the chain.
@@ -170,6 +174,22 @@ pub(crate) struct Draft<'a> {
     pub(crate) code: Option<ErrorCode>,
     pub(crate) reason: Option<Reason>,
     pub(crate) digest: Option<[u8; 32]>,
+}
+
+impl<'a> Draft<'a> {
+    /// The adoption of one secret: nobody's in particular.
+    pub(crate) fn adopted(slot: &'a Slot, uid: [u8; 16]) -> Self {
+        Draft {
+            action: Action::Adopted,
+            actor: None,
+            slot: Some(slot),
+            uid: Some(uid),
+            outcome: Outcome::Success,
+            code: None,
+            reason: Some(Reason::Import),
+            digest: None,
+        }
+    }
 }
 
 /// Puts a draft at the end of a stream; gives the event and moves the head.

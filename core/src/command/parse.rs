@@ -48,19 +48,29 @@ pub(super) fn parse(text: &[u8]) -> Result<Command, Refusal> {
         return Err(refuse("commands begin with `secret`:\n", true));
     }
     let (verb, rest) = next_word(rest);
-    let verb = verb.to_ascii_lowercase();
-    match verb.as_str() {
-        "set" => with_value(Change::Set, rest),
-        "rotate" => with_value(Change::Rotate, rest),
-        "delete" => Ok(Command::Change { change: Change::Delete, slot: only_name(rest)?, value: None }),
-        "get" => Ok(Command::Get { slot: only_name(rest)? }),
-        "audit" => Ok(Command::Audit { slot: only_name(rest)? }),
-        "confirm" => Ok(Command::Confirm { id: only_word(rest)?.to_string() }),
-        "cancel" => Ok(Command::Cancel { id: only_word(rest)?.to_string() }),
-        "list" if rest.trim().is_empty() => Ok(Command::List),
-        "" | "help" => Ok(Command::Help),
-        // What follows an unknown verb may well be a value: `secret put NAME VALUE`.
-        _ => Err(refuse("there is no such command; these are:\n", !rest.trim().is_empty())),
+    // Compared in place: a word that is no verb may be a value, and is not copied.
+    let is = |name: &str| verb.eq_ignore_ascii_case(name);
+    if is("set") {
+        with_value(Change::Set, rest)
+    } else if is("rotate") {
+        with_value(Change::Rotate, rest)
+    } else if is("delete") {
+        Ok(Command::Change { change: Change::Delete, slot: only_name(rest)?, value: None })
+    } else if is("get") {
+        Ok(Command::Get { slot: only_name(rest)? })
+    } else if is("audit") {
+        Ok(Command::Audit { slot: only_name(rest)? })
+    } else if is("confirm") {
+        Ok(Command::Confirm { id: only_word(rest)?.to_string() })
+    } else if is("cancel") {
+        Ok(Command::Cancel { id: only_word(rest)?.to_string() })
+    } else if is("list") && rest.trim().is_empty() {
+        Ok(Command::List)
+    } else if is("") || is("help") {
+        Ok(Command::Help)
+    } else {
+        // The unknown verb, or what follows it, may well be a value: `secret put NAME VALUE`.
+        Err(refuse("there is no such command; these are:\n", true))
     }
 }
 
@@ -68,7 +78,7 @@ fn with_value(change: Change, rest: &str) -> Result<Command, Refusal> {
     let (name, value) = next_word(rest);
     let slot = slot(name).map_err(|error| Refusal { error, carried_value: !value.is_empty() })?;
     if value.is_empty() {
-        return Err(refuse("a name and a value are needed:\n", false));
+        return Err(refuse("a name and a value are needed:\n", !name.is_empty()));
     }
     Ok(Command::Change { change, slot, value: Some(SecretBytes::copy_of(value.as_bytes())) })
 }
@@ -140,7 +150,8 @@ mod tests {
     fn text_that_is_no_command_is_refused_without_being_repeated() {
         for (text, carried_value) in [
             ("secret set", false),
-            ("secret set NAME", false),
+            ("secret set canary", true),
+            ("secret canary", true),
             ("secret put NAME canary", true),
             ("canary", true),
             ("secret get NAME canary", true),

@@ -63,7 +63,11 @@ pub(super) fn list(listing: &Listing) -> String {
 
 pub(super) fn history(slot: &Slot, history: &History) -> String {
     if history.events.is_empty() {
-        return format!("There is no history of {slot}.");
+        // What is no name may be a value in the wrong place: it is not repeated.
+        return slot.check().map_or_else(
+            |_| "There is no history of that name.".into(),
+            |()| format!("There is no history of {slot}."),
+        );
     }
     let mut text = format!("History of {slot}, latest first:");
     for event in &history.events {
@@ -82,6 +86,8 @@ fn line(event: &Event) -> String {
         (_, Some(code)) => format!("failed: {code}"),
         _ => "failed".to_string(),
     };
+    // Old rows of an adopted store: the chain vouches for them as a whole, when it is verified.
+    let outcome = if event.stream.is_none() { format!("{outcome} (from before)") } else { outcome };
     format!("{} {action} {actor}{platform} {outcome}", at(event.at))
 }
 

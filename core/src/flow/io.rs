@@ -145,7 +145,10 @@ impl Io {
         query: &EventQuery,
         cursor: Option<String>,
     ) -> Result<(Vec<Event>, Option<String>)> {
-        match self.ask(Request::Events { query: query.clone(), cursor }).await {
+        match self.ask(Request::Events { query: query.clone(), cursor: cursor.clone() }).await {
+            Answer::Events { cursor: Some(next), .. } if cursor.as_ref() == Some(&next) => {
+                Err(wrong_answer("events", "a page that does not advance"))
+            }
             Answer::Events { events, cursor } if events.is_empty() && cursor.is_some() => {
                 Err(wrong_answer("events", "an empty page that is not the last"))
             }

@@ -47,6 +47,9 @@ impl Keyring {
 }
 
 fn in_place(error: &Error, variable: &str) -> Error {
+    if error.code() == ErrorCode::NotConfigured {
+        return not_configured(&format!("{variable} holds no key"));
+    }
     Error::new(error.code(), format!("Encryption not configured: in {variable}, {}", error.message()))
 }
 

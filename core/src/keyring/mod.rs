@@ -119,7 +119,8 @@ impl Keyring {
             let state = if index == 0 { KeyState::Primary } else { KeyState::Enabled };
             let info = KeyInfo { id: material.id(), label: None, created_at, state };
             if entries.iter().any(|entry| entry.info.id == info.id) {
-                return Err(key_invalid(index, "is there twice"));
+                let message = format!("key {} is there twice: give each key once", index + 1);
+                return Err(Error::new(ErrorCode::KeyInvalid, message));
             }
             entries.push(Entry { info, material: Some(material) });
         }
@@ -270,7 +271,7 @@ impl Keyring {
         Err(Error::new(ErrorCode::KeyUnknown, message))
     }
 
-    /// Every key that still has its material, as `srk1.` texts separated by commas, the primary first.
+    /// Every key that reads, as `srk1.` texts separated by commas, the primary first.
     ///
     /// The result opens everything that the keyring opens. Write it where keys are kept, and nowhere else.
     pub fn dangerous_export(&self) -> SecretBytes {

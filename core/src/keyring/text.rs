@@ -6,6 +6,7 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -31,12 +32,14 @@ pub(super) fn parse_key(text: &str) -> Result<KeyMaterial, Cow<'static, str>> {
         let raw = from_hex::<KEY_LEN>(text).map(|raw| Box::new(Zeroizing::new(raw)));
         return raw.map(KeyMaterial::derive).ok_or_else(|| format!("is {characters} hex digits, not 64").into());
     }
-    let decoded = STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).map(Zeroizing::new);
-    let Ok(decoded) = decoded else {
+    // Into a buffer of our own, which is wiped also when decoding fails half-way.
+    let mut buffer = Zeroizing::new(vec![0u8; text.len()]);
+    let decoded = STANDARD.decode_slice(text, &mut buffer).or_else(|_| URL_SAFE.decode_slice(text, &mut buffer));
+    let Some(decoded) = decoded.ok().and_then(|length| buffer.get(..length)) else {
         return Err(format!("is {characters} characters that are neither base64 nor hex").into());
     };
     let raw: &[u8; KEY_LEN] =
-        decoded.as_slice().try_into().map_err(|_| format!("is base64 of {} bytes, not 32", decoded.len()))?;
+        decoded.try_into().map_err(|_| format!("is base64 of {} bytes, not 32", decoded.len()))?;
     Ok(KeyMaterial::derive(Box::new(Zeroizing::new(*raw))))
 }
 

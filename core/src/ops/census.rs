@@ -1,7 +1,7 @@
 //! Census: how many stored values need which key, and in which format they are. What a rotation of keys has left to do.
 
 use super::Settings;
-use super::list::for_each_page;
+use super::list::{all_secrets, for_each_page};
 use super::transact::{Call, Plan, authorized, transact};
 use crate::audit::Action;
 use crate::crypto::Format;
@@ -10,9 +10,10 @@ use crate::error::Result;
 use crate::flow::Io;
 use crate::ident::Actor;
 use crate::keyring::Keyring;
-use crate::record::{Proposal, Record, RecordKind, SecretRecord};
+use crate::record::{Proposal, Record, RecordKey, RecordKind};
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
+use alloc::vec;
 use alloc::vec::Vec;
 use serde::Serialize;
 
@@ -52,15 +53,16 @@ enum Place {
 pub(crate) async fn census(io: &Io, settings: &Settings, actor: &Actor) -> Result<Census> {
     let call = Call::of_vault(Action::Census, actor);
     authorized(io, settings, &call).await?;
-    let (mut secrets, mut proposals) = (Vec::new(), Vec::new());
-    for_each_page(io, settings, RecordKind::Secret, None, |page| secrets.extend(page)).await?;
-    for_each_page(io, settings, RecordKind::Pending, None, |page| proposals.extend(page)).await?;
+    let secrets = all_secrets(io, settings, None).await?;
+    let mut proposals = Vec::new();
+    let alone = |key: &RecordKey| vec![key.clone()];
+    for_each_page(io, settings, RecordKind::Pending, None, alone, |page| proposals.extend(page.into_values())).await?;
     transact(io, settings, &call, |scene, _| {
         let mut census = Census::default();
         let key = &scene.head.keys.record;
         census.add_key(scene.head.sealed_under.to_hex(), Place::Root);
         for record in &secrets {
-            let secret = SecretRecord::verify(record, key)?;
+            let secret = record.verify(&scene.head)?;
             for (index, version) in secret.versions().enumerate() {
                 let place = if index == 0 { Place::Value } else { Place::Version };
                 census.add(&settings.keyring, version.value.as_deref(), place);

@@ -86,7 +86,7 @@ pub(super) fn own_proposal(scene: &Scene<'_>, actor: &Actor, id: &str) -> Result
 }
 
 pub(super) fn not_found(why: &str) -> Error {
-    let message = alloc::format!("the proposal {why}: propose the change again");
+    let message = alloc::format!("the proposal {why}; look at the secret, and propose again if it is to change");
     Error::new(ErrorCode::ConfirmationNotFound, message)
 }
 

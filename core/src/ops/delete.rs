@@ -6,9 +6,9 @@ use super::set::Written;
 use super::transact::{Call, Detail, EventPlan, Plan, Writes, transact};
 use crate::audit::Action;
 use crate::error::Result;
-use crate::flow::{Delete, Expected, Io};
+use crate::flow::{Delete, Expected, Io, Put};
 use crate::ident::{Actor, Slot};
-use crate::record::RecordKey;
+use crate::record::{RecordKey, StreamHead};
 use alloc::vec;
 
 /// Deletes a secret with all its versions. Errors: `SECRET_NOT_FOUND`, those of [`transact`].
@@ -21,16 +21,13 @@ pub(crate) async fn delete(io: &Io, settings: &Settings, actor: &Actor, slot: &S
 pub(super) fn plan_delete(scene: &Scene<'_>, slot: &Slot) -> Result<Plan<Written>> {
     let secret = scene.existing(slot)?;
     let deletes = vec![Delete { key: RecordKey::secret(slot), expected: Expected::Revision(secret.revision) }];
-    let checks = vec![scene.check_stream(slot)];
-    // The digest ties the end of the secret's stream into the vault's: it can't be cut short afterwards.
-    let detail = Detail {
-        action: Action::Delete,
-        in_vault_stream: true,
-        uid: Some(secret.uid),
-        reason: None,
-        digest: scene.own_stream(secret).mac,
-    };
+    // The digest ties the end of the secret's stream into the vault's: it can't be cut short afterwards. The head lets go
+    // of the record: whoever puts that back finds nothing that it fits.
+    let own = scene.own_stream(secret);
+    let ended = StreamHead { secret_mac: None, ..own.clone() };
+    let puts = vec![Put { record: ended.next_record(&scene.head.keys.record)?, expected: scene.expected_stream() }];
+    let detail = Detail { uid: Some(secret.uid), digest: own.mac, ..Detail::of_vault(Action::Delete) };
     let output = Written::of(slot, None, false, scene.now);
-    let writes = Writes { deletes, checks, ..Writes::default() };
+    let writes = Writes { puts, deletes, ..Writes::default() };
     Ok(Plan { output, writes, event: EventPlan::Detailed(detail) })
 }

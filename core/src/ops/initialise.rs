@@ -1,7 +1,7 @@
 //! The first use of a store: a new vault, or the adoption of what an earlier program left in it.
 
 use super::Settings;
-use super::adopt::{Adopted, Unadopted, adopted_event_digest};
+use super::adopt::{Adopted, Unadopted};
 use super::scene::Scene;
 use super::transact::{ATTEMPTS, back_off, conflict};
 use crate::audit::{Action, Draft, Outcome, VAULT_STREAM, link};
@@ -29,7 +29,8 @@ pub(super) async fn ensure_initialised(io: &Io, settings: &Settings) -> Result<A
     Err(conflict())
 }
 
-/// Makes the vault's head and tells what that adopted. Returns without one when another process makes it at the same time: the caller looks again.
+/// Makes the vault's head and tells what that adopted. Returns without one when another process makes it at the same
+/// time: the caller looks again.
 ///
 /// Errors: `VAULT_HEAD_MISSING` when the store holds a vault's data, or the host pinned a vault; `NOT_AUTHENTIC` when it
 /// holds an earlier program's values and the keyring opens none of them; those of the store.
@@ -52,7 +53,8 @@ pub(super) async fn initialise(io: &Io, settings: &Settings) -> Result<Adopted> 
         Ok((operation_id, head, record))
     })?;
     let mut puts = vec![Put { record: head_record, expected: Expected::Absent }];
-    puts.extend(io.with_entropy(|entropy| unadopted.adopt_rows(&settings.keyring, &head, entropy))?);
+    let adopted = io.with_entropy(|entropy| unadopted.adopt_rows(&settings.keyring, &head, entropy))?;
+    puts.extend(adopted.puts);
 
     let is_new = unadopted.is_empty();
     let draft = Draft {
@@ -63,14 +65,17 @@ pub(super) async fn initialise(io: &Io, settings: &Settings) -> Result<Adopted> 
         outcome: Outcome::Success,
         code: None,
         reason: None,
-        digest: adopted_event_digest(&unadopted),
+        digest: unadopted.unchained.digest(),
     };
     let mut stream = StreamHead::start(RecordKey::vault_stream(), VAULT_STREAM.into(), 0);
-    let event = link(&draft, &mut stream, &head.keys.audit, (&operation_id, head.epoch, now));
+    let stamp = (&operation_id, head.epoch, now);
+    let mut events = vec![link(&draft, &mut stream, &head.keys.audit, stamp)];
+    for (slot, uid) in &adopted.secrets {
+        events.push(link(&Draft::adopted(slot, *uid), &mut stream, &head.keys.audit, stamp));
+    }
     puts.push(Put { record: stream.next_record(&head.keys.record)?, expected: Expected::Absent });
     let (deletes, checks, counters) = (Vec::new(), Vec::new(), Vec::new());
-    let change_set =
-        ChangeSet { operation_id: hex(&operation_id), puts, deletes, checks, counters, events: vec![event] };
+    let change_set = ChangeSet { operation_id: hex(&operation_id), puts, deletes, checks, counters, events };
     Ok(match io.commit(change_set).await? {
         Committed::Yes => unadopted.found(),
         Committed::Conflict => Adopted::default(),

@@ -3,15 +3,17 @@
 use super::Settings;
 use super::adopt::is_nameless;
 use super::initialise::ensure_initialised;
-use super::scene::Scene;
+use super::scene::{Scene, verify_secret};
 use super::transact::{Call, Plan, authorized, transact};
 use crate::audit::Action;
 use crate::error::Result;
 use crate::flow::{Io, ListQuery, PAGE_LIMIT};
 use crate::ident::Actor;
-use crate::record::{Record, RecordKind, SecretRecord, SecretState};
+use crate::record::{Head, Record, RecordKey, RecordKind, SecretRecord, SecretState, StreamHead};
 use crate::time::Timestamp;
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
+use alloc::vec;
 use alloc::vec::Vec;
 use serde::Serialize;
 
@@ -49,8 +51,7 @@ pub struct Listing {
 pub(crate) async fn list(io: &Io, settings: &Settings, actor: &Actor, namespace: Option<&str>) -> Result<Listing> {
     let call = Call::of_vault(Action::List, actor);
     authorized(io, settings, &call).await?;
-    let mut records = Vec::new();
-    for_each_page(io, settings, RecordKind::Secret, namespace, |page| records.extend(page)).await?;
+    let records = all_secrets(io, settings, namespace).await?;
     transact(io, settings, &call, |scene, _| {
         let secrets = records.iter().map(|record| listed(record, scene)).collect::<Result<_>>()?;
         Ok(Plan::record(Listing { secrets }))
@@ -58,8 +59,8 @@ pub(crate) async fn list(io: &Io, settings: &Settings, actor: &Actor, namespace:
     .await
 }
 
-fn listed(record: &Record, scene: &Scene<'_>) -> Result<Listed> {
-    let secret = SecretRecord::verify(record, &scene.head.keys.record)?;
+fn listed(record: &SecretWithStream, scene: &Scene<'_>) -> Result<Listed> {
+    let secret = record.verify(&scene.head)?;
     Ok(Listed {
         namespace: secret.slot.namespace().to_string(),
         name: secret.slot.name().to_string(),
@@ -73,21 +74,59 @@ fn listed(record: &Record, scene: &Scene<'_>) -> Result<Listed> {
     })
 }
 
-/// Reads every record of a kind, a page at a time, after making sure that the vault has been initialised: the rows of a
-/// store that was never adopted are records only then.
+/// A secret's record with that of its stream's head, of one state of the store.
+pub(super) struct SecretWithStream {
+    secret: Record,
+    stream: Option<Record>,
+}
+
+impl SecretWithStream {
+    /// Errors: `RECORD_TAMPERED`.
+    pub(super) fn verify(&self, head: &Head) -> Result<SecretRecord> {
+        let stream = self.stream.as_ref().map(|record| StreamHead::verify(record, &head.keys.record)).transpose();
+        // A row without a MAC is nobody's: that is told first.
+        if self.secret.mac.is_none() {
+            return SecretRecord::verify(&self.secret, &head.keys.record);
+        }
+        verify_secret(&self.secret, stream?.as_ref(), head)
+    }
+}
+
+/// Reads every secret of a namespace or of all.
+pub(super) async fn all_secrets(
+    io: &Io,
+    settings: &Settings,
+    namespace: Option<&str>,
+) -> Result<Vec<SecretWithStream>> {
+    let mut all = Vec::new();
+    let with_stream = |key: &RecordKey| vec![key.clone(), RecordKey { kind: RecordKind::Stream, ..key.clone() }];
+    for_each_page(io, settings, RecordKind::Secret, namespace, with_stream, |mut page| {
+        let keys: Vec<RecordKey> = page.keys().filter(|key| key.kind == RecordKind::Secret).cloned().collect();
+        all.extend(keys.into_iter().filter_map(|key| {
+            let stream = page.remove(&RecordKey { kind: RecordKind::Stream, ..key.clone() });
+            Some(SecretWithStream { secret: page.remove(&key)?, stream })
+        }));
+    })
+    .await?;
+    Ok(all)
+}
+
+/// Reads every record of a kind, a page at a time and with what belongs to it, after making sure that the vault has been
+/// initialised: the rows of a store that was never adopted are records only then.
 pub(super) async fn for_each_page(
     io: &Io,
     settings: &Settings,
     kind: RecordKind,
     namespace: Option<&str>,
-    mut take: impl FnMut(Vec<Record>),
+    with: impl Fn(&RecordKey) -> Vec<RecordKey>,
+    mut take: impl FnMut(BTreeMap<RecordKey, Record>),
 ) -> Result<()> {
     ensure_initialised(io, settings).await?;
     let query = ListQuery { kind, namespace: namespace.map(ToString::to_string), limit: PAGE_LIMIT };
     let items = io.list_all(&query).await?.into_iter().filter(|item| !is_nameless(item));
     let keys: Vec<_> = items.map(|item| item.key).collect();
     for page in keys.chunks(PAGE_LIMIT as usize) {
-        take(io.load(page.to_vec()).await?.into_values().collect());
+        take(io.load(page.iter().flat_map(&with).collect()).await?);
     }
     Ok(())
 }

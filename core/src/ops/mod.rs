@@ -18,6 +18,7 @@ mod rotate;
 mod scene;
 mod set;
 mod transact;
+mod unchained;
 mod verify_audit;
 
 pub use adopt::Adopted;
@@ -81,7 +82,7 @@ impl Settings {
             return Err(Error::new(ErrorCode::SessionExpired, "the session has ended: sign in again"));
         }
         if self.actors.as_ref().is_some_and(|actors| !actors.iter().any(|allowed| allowed == actor.id())) {
-            let message = "PERMISSION_DENIED: this actor is not among those who may use the vault; ask its owner";
+            let message = "permission denied: this actor is not among those who may use the vault; ask its owner";
             return Err(Error::new(ErrorCode::PermissionDenied, message));
         }
         Ok(())

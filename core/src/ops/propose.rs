@@ -47,6 +47,8 @@ pub(crate) async fn propose(
     (change, value): (Change, Option<&SecretBytes>),
 ) -> Result<Proposed> {
     let call = Call::of_secret(Action::Propose, actor, slot);
+    // One id for all attempts: a store may come to know of the first one late.
+    let uid = io.with_entropy(make_bytes::<16>)?;
     transact(io, settings, &call, |scene, entropy| {
         if value.is_some() == (change == Change::Delete) {
             let message = "set and rotate are proposed with a value, delete without one";
@@ -61,7 +63,6 @@ pub(crate) async fn propose(
         }
         value.map_or(Ok(()), |value| settings.check_value(value))?;
 
-        let uid = make_bytes::<16>(entropy)?;
         let mut body = pending::Body {
             change,
             namespace: slot.namespace().to_string(),

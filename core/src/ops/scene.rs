@@ -1,10 +1,10 @@
 //! What an operation sees before it decides: the opened head, the secret in question, and the streams.
 
 use super::Settings;
-use crate::audit::VAULT_STREAM;
+use crate::audit::{Fault, VAULT_STREAM};
 use crate::encoding::hex;
 use crate::error::{Error, ErrorCode, Result};
-use crate::flow::{Check, Expected, Io};
+use crate::flow::{Expected, Io};
 use crate::ident::Slot;
 use crate::record::{Head, Record, RecordKey, SecretRecord, StreamHead};
 use crate::time::Timestamp;
@@ -49,12 +49,16 @@ impl<'a> Scene<'a> {
         }
         let vault_stream = match records.remove(&RecordKey::vault_stream()) {
             Some(record) => StreamHead::verify(&record, &head.keys.record)?,
-            None => StreamHead::start(RecordKey::vault_stream(), VAULT_STREAM.into(), 0),
+            // Both are made in one commit.
+            None => {
+                let fault = Fault { stream: VAULT_STREAM.into(), seq: 1, why: "the vault's history was taken away" };
+                return Err(Error::from(&fault));
+            }
         };
-        let secret = slot.and_then(|slot| records.remove(&RecordKey::secret(slot)));
-        let secret = secret.map(|record| SecretRecord::verify(&record, &head.keys.record)).transpose();
         let stream = slot.and_then(|slot| records.remove(&RecordKey::stream(slot)));
         let stream = stream.map(|record| StreamHead::verify(&record, &head.keys.record)).transpose()?;
+        let secret = slot.and_then(|slot| records.remove(&RecordKey::secret(slot)));
+        let secret = secret.map(|record| verify_secret(&record, stream.as_ref(), &head)).transpose();
         Ok(Some(Scene { settings, now: io.now(), head, vault_stream, secret, stream, records }))
     }
 
@@ -72,7 +76,13 @@ impl<'a> Scene<'a> {
             Some(secret) => Ok(secret),
             None => {
                 slot.check()?;
-                let message = format!("Secret not found: there is no {slot}; check the spelling against the list");
+                // A name that no secret ever had is not repeated: it may be a value that was pasted in its place.
+                let what = if self.stream.is_some() {
+                    format!("{slot} was deleted")
+                } else {
+                    "there is no secret of that name".into()
+                };
+                let message = format!("Secret not found: {what}; check the spelling against the list");
                 Err(Error::new(ErrorCode::SecretNotFound, message))
             }
         }
@@ -90,14 +100,23 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// A check that the slot's stream head is as it was read.
-    pub(super) fn check_stream(&self, slot: &Slot) -> Check {
-        Check { key: RecordKey::stream(slot), expected: self.expected_stream() }
+    /// Whether the slot is that of a secret, or was.
+    pub(super) fn is_known(&self) -> bool {
+        self.stream.is_some() || matches!(&self.secret, Ok(Some(_)))
     }
 
     /// What a put of the slot's stream head must find.
     pub(super) fn expected_stream(&self) -> Expected {
         expected(self.stream.as_ref().map_or(0, |head| head.revision))
+    }
+}
+
+/// Reads a secret's record after verifying it, also against the head of its stream. Errors: `RECORD_TAMPERED`.
+pub(super) fn verify_secret(record: &Record, stream: Option<&StreamHead>, head: &Head) -> Result<SecretRecord> {
+    let secret = SecretRecord::verify(record, &head.keys.record)?;
+    match stream {
+        Some(stream) if stream.fits(&secret.uid, record) => Ok(secret),
+        _ => Err(record.tampered("it does not fit its history: it was put back to an earlier state")),
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) fn plan_new_version(
     secret.updated_at = Some(scene.now);
     let output = Written::of(&secret.slot, Some(number), false, scene.now);
     let puts = vec![Put { record: secret.next_record(&scene.head.keys.record)?, expected }];
-    let detail = Detail { action, in_vault_stream: false, uid: None, reason: Some(reason), digest: None };
+    let detail = Detail { reason: Some(reason), ..Detail::of(action) };
     Ok(Plan { output, writes: Writes { puts, ..Writes::default() }, event: EventPlan::Detailed(detail) })
 }
 
@@ -123,13 +123,14 @@ fn plan_create(
     // then meets a conflict although revisions start again at 1.
     let expected_stream = scene.expected_stream();
     let revision = if let Expected::Revision(revision) = expected_stream { revision } else { 0 };
-    let stream = StreamHead::start(RecordKey::stream(slot), hex(&uid), revision);
+    let record = secret.next_record(&scene.head.keys.record)?;
+    let secret_mac = record.mac_bytes();
+    let stream = StreamHead { secret_mac, ..StreamHead::start(RecordKey::stream(slot), hex(&uid), revision) };
     let puts = vec![
-        Put { record: secret.next_record(&scene.head.keys.record)?, expected: Expected::Absent },
+        Put { record, expected: Expected::Absent },
         Put { record: stream.next_record(&scene.head.keys.record)?, expected: expected_stream },
     ];
-    let detail =
-        Detail { action: Action::Set, in_vault_stream: true, uid: Some(uid), reason: Some(reason), digest: None };
+    let detail = Detail { uid: Some(uid), reason: Some(reason), ..Detail::of_vault(Action::Set) };
     let output = Written::of(slot, Some(1), true, scene.now);
     Ok(Plan { output, writes: Writes { puts, ..Writes::default() }, event: EventPlan::Detailed(detail) })
 }

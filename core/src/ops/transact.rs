@@ -9,7 +9,7 @@ use crate::entropy::{Entropy, make_bytes};
 use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{ChangeSet, Check, Committed, CounterDelta, Delete, Expected, Io, Put};
 use crate::ident::{Actor, Slot};
-use crate::record::{Reason, RecordKey, SecretRecord};
+use crate::record::{Reason, RecordKey};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -69,6 +69,20 @@ pub(super) struct Detail {
     pub(super) uid: Option<[u8; 16]>,
     pub(super) reason: Option<Reason>,
     pub(super) digest: Option<[u8; 32]>,
+    /// Secrets that are adopted with it: an event for each follows.
+    pub(super) adopted: Vec<(Slot, [u8; 16])>,
+}
+
+impl Detail {
+    /// An event of an action and nothing more, in the stream of its secret.
+    pub(super) fn of(action: Action) -> Self {
+        Detail { action, in_vault_stream: false, uid: None, reason: None, digest: None, adopted: Vec::new() }
+    }
+
+    /// The same in the vault's stream.
+    pub(super) fn of_vault(action: Action) -> Self {
+        Detail { in_vault_stream: true, ..Detail::of(action) }
+    }
 }
 
 impl<T> Plan<T> {
@@ -104,6 +118,8 @@ pub(super) async fn transact<T>(
     let mut refusal = None;
     for attempt in 0..ATTEMPTS {
         let Some(scene) = Scene::load(io, settings, call.slot, &call.also).await? else {
+            // There is no history yet that a refusal could go into.
+            settings.authorize(call.actor, io.now())?;
             initialise(io, settings).await?;
             continue;
         };
@@ -157,8 +173,10 @@ fn change_set(
     };
     let secret = scene.secret().ok().flatten();
     let own = secret.filter(|_| detail.is_none_or(|detail| !detail.in_vault_stream));
-    // A name that no secret has and none could have is not written down: people paste values where names belong.
-    let slot = call.slot.filter(|slot| secret.is_some() || slot.check().is_ok());
+    // A name that no secret has or had is written down only by what is about to give it one: people paste values where
+    // names belong, and what is in the history stays there.
+    let names = code.is_none() && matches!(call.action, Action::Set | Action::Propose | Action::Confirm);
+    let slot = call.slot.filter(|_| names || scene.is_known());
     let draft = Draft {
         action: detail.map_or(call.action, |detail| detail.action),
         actor: Some(call.actor),
@@ -172,19 +190,20 @@ fn change_set(
     let Writes { mut puts, deletes, mut checks, counters } = writes;
     let mut stream = own.map_or_else(|| scene.vault_stream.clone(), |secret| scene.own_stream(secret));
     let expected = expected(stream.revision);
-    let event = link(&draft, &mut stream, &scene.head.keys.audit, (operation_id, scene.head.epoch, scene.now));
+    let stamp = (operation_id, scene.head.epoch, scene.now);
+    let mut events = vec![link(&draft, &mut stream, &scene.head.keys.audit, stamp)];
+    for (slot, uid) in detail.map(|detail| detail.adopted.as_slice()).unwrap_or_default() {
+        events.push(link(&Draft::adopted(slot, *uid), &mut stream, &scene.head.keys.audit, stamp));
+    }
     if let Some(secret) = own {
-        checks.extend(unless_written(secret, &puts));
+        let key = RecordKey::secret(&secret.slot);
+        match puts.iter().find(|put| put.record.key == key) {
+            Some(put) => stream.secret_mac = put.record.mac_bytes(),
+            None => checks.push(Check { key, expected: Expected::Revision(secret.revision) }),
+        }
     }
     puts.push(Put { record: stream.next_record(&scene.head.keys.record)?, expected });
-    Ok(Some(ChangeSet { operation_id: hex(operation_id), puts, deletes, checks, counters, events: vec![event] }))
-}
-
-/// A check that the secret is as it was read, unless the change set writes it.
-fn unless_written(secret: &SecretRecord, puts: &[Put]) -> Option<Check> {
-    let key = RecordKey::secret(&secret.slot);
-    let written = puts.iter().any(|put| put.record.key == key);
-    (!written).then_some(Check { key, expected: Expected::Revision(secret.revision) })
+    Ok(Some(ChangeSet { operation_id: hex(operation_id), puts, deletes, checks, counters, events }))
 }
 
 fn outcome_of(code: ErrorCode) -> Outcome {

@@ -1,26 +1,29 @@
 //! Verify audit: every stream from its first event to its head, and the old rows by their digest.
 //!
-//! It finds what was changed, dropped, doubled, reordered or spliced, and streams that were cut short. That a whole store
-//! was put back to an earlier state shows only against something kept elsewhere.
+//! It finds what was changed, dropped, doubled, reordered or spliced, streams that were cut short or taken away, and secrets
+//! that were put back to an earlier state or taken away. That a whole store was put back to an earlier state shows only
+//! against something kept elsewhere.
 
 use super::Settings;
-use super::adopt::unchained_digest;
 use super::initialise::ensure_initialised;
-use super::scene::Scene;
+use super::scene::{Scene, verify_secret};
 use super::transact::{ATTEMPTS, Call, Plan, authorized, conflict, transact};
+use super::unchained::Unchained;
 use crate::audit::{Action, ChainCheck, Fault, VAULT_STREAM};
-use crate::crypto::MacKey;
+use crate::encoding::hex;
 use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{EventQuery, EventScope, Io, ListQuery, PAGE_LIMIT};
 use crate::ident::Actor;
-use crate::record::{RecordKind, StreamHead};
+use crate::record::{Head, RecordKey, RecordKind, StreamHead};
+use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Serialize;
-use sha2::Digest;
 
 /// What a verified history consists of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct AuditReport {
+    /// Which vault it is: 32 hex digits, to be pinned by [`VaultOptions::vault_id`](crate::VaultOptions).
+    pub vault_id: String,
     /// Events in the chain.
     pub events: u64,
     /// Streams that they are in.
@@ -46,22 +49,48 @@ pub(crate) async fn verify_audit(io: &Io, settings: &Settings, actor: &Actor) ->
 
 async fn examine(io: &Io, settings: &Settings) -> Result<AuditReport> {
     ensure_initialised(io, settings).await?;
+    let chain = examine_chain(io, settings).await?;
+    let unchained = Unchained::read(io).await?;
+    let digest = unchained.digest().map(|digest| hex(&digest));
+    if digest != chain.adopted {
+        let why = match (&digest, &chain.adopted) {
+            (Some(_), None) => "there are rows that the vault did not write",
+            (None, Some(_)) => "they are gone",
+            _ => "they are not what was adopted",
+        };
+        return Err(Error::from(&Fault { stream: String::new(), seq: 0, why }));
+    }
+    let Chain { vault_id, events, streams, .. } = chain;
+    Ok(AuditReport { vault_id, events, streams, unchained: unchained.count })
+}
+
+/// A chain that was read through and found intact.
+pub(super) struct Chain {
+    vault_id: String,
+    events: u64,
+    streams: u64,
+    /// The digest of the rows outside it, as the latest adoption recorded it.
+    pub(super) adopted: Option<String>,
+}
+
+/// Reads the whole chain. Errors: `AUDIT_TAMPERED`, `RECORD_TAMPERED`, those of the store.
+pub(super) async fn examine_chain(io: &Io, settings: &Settings) -> Result<Chain> {
     for _ in 0..ATTEMPTS {
-        if let Some(report) = read_through(io, settings).await? {
-            return Ok(report);
+        if let Some(chain) = read_through(io, settings).await? {
+            return Ok(chain);
         }
     }
     Err(conflict())
 }
 
-/// Reads the whole history once; `None` when it moved on in a way that only another reading can judge.
-async fn read_through(io: &Io, settings: &Settings) -> Result<Option<AuditReport>> {
+/// Reads the whole chain once; `None` when it moved on in a way that only another reading can judge.
+async fn read_through(io: &Io, settings: &Settings) -> Result<Option<Chain>> {
     let Some(scene) = Scene::load(io, settings, None, &[]).await? else {
         return Ok(None);
     };
-    let mut check = ChainCheck::new(&scene.head.keys.audit);
-    for head in stream_heads(io, &scene.head.keys.record).await? {
-        check.expect(&head.stream, head.seq, head.mac.as_ref());
+    let mut check = ChainCheck::new(&scene.head.keys.audit, scene.vault_stream.seq);
+    for (head, has_secret) in stream_heads(io, &scene.head).await? {
+        check.expect(&head, has_secret);
     }
     let query = EventQuery { scope: EventScope::Chained, limit: PAGE_LIMIT };
     let mut cursor = None;
@@ -74,30 +103,43 @@ async fn read_through(io: &Io, settings: &Settings) -> Result<Option<AuditReport
         cursor = next;
     }
     check.finish().map_err(|fault| Error::from(&fault))?;
-    // A stream that began while we read has a head by now; one whose head was taken away has not.
-    if check.headless().next().is_some() {
-        let heads = stream_heads(io, &scene.head.keys.record).await?;
-        let lost = check.headless().find(|(stream, _)| !heads.iter().any(|head| head.stream == **stream));
+    // The head of a stream that went on while we read tells of it by now; one that was put back or taken away does not.
+    if check.beyond_heads().next().is_some() {
+        let heads = stream_heads(io, &scene.head).await?;
+        let reaches = |stream: &str, seq| heads.iter().any(|(head, _)| head.stream == stream && head.seq >= seq);
+        let lost = check.beyond_heads().find(|(stream, seq)| !reaches(stream, *seq));
         if let Some((stream, seq)) = lost {
             // Or the stream's secret was deleted, and its name taken again, after its events were read.
-            if heads.iter().any(|head| head.stream == VAULT_STREAM && head.seq > check.end_of(VAULT_STREAM)) {
+            if heads.iter().any(|(head, _)| head.stream == VAULT_STREAM && head.seq > check.end_of(VAULT_STREAM)) {
                 return Ok(None);
             }
-            return Err(Error::from(&Fault { stream: stream.clone(), seq, why: "the stream's head is missing" }));
+            let why = "the stream's head does not reach it: the head was put back, or taken away";
+            return Err(Error::from(&Fault { stream: stream.clone(), seq, why }));
         }
     }
-    let (digest, unchained) = unchained_digest(io).await?;
-    check.finish_unchained(digest.map(|digest| digest.finalize().into())).map_err(|fault| Error::from(&fault))?;
-    Ok(Some(AuditReport { events: check.events, streams: check.streams(), unchained }))
+    let (events, streams) = (check.events, check.streams());
+    Ok(Some(Chain { vault_id: hex(&scene.head.vault_id), events, streams, adopted: check.adopted }))
 }
 
-async fn stream_heads(io: &Io, key: &MacKey) -> Result<Vec<StreamHead>> {
+/// Every stream's head, and whether its secret is there. A secret that is there must fit its head; both are read in one
+/// load, which sees one state of the store.
+async fn stream_heads(io: &Io, head: &Head) -> Result<Vec<(StreamHead, bool)>> {
     let query = ListQuery { kind: RecordKind::Stream, namespace: None, limit: PAGE_LIMIT };
     let keys: Vec<_> = io.list_all(&query).await?.into_iter().map(|item| item.key).collect();
     let mut heads = Vec::with_capacity(keys.len());
     for page in keys.chunks(PAGE_LIMIT as usize) {
-        for record in io.load(page.to_vec()).await?.values() {
-            heads.push(StreamHead::verify(record, key)?);
+        let secrets = page.iter().map(|key| RecordKey { kind: RecordKind::Secret, ..key.clone() });
+        let records = io.load(page.iter().cloned().chain(secrets).collect()).await?;
+        for key in page {
+            let Some(record) = records.get(key) else { continue };
+            let stream = StreamHead::verify(record, &head.keys.record)?;
+            let secret = records.get(&RecordKey { kind: RecordKind::Secret, ..key.clone() });
+            // A row that another program wrote is refused when it is read, and is nobody's history.
+            let secret = secret.filter(|record| record.mac.is_some());
+            if let Some(record) = secret {
+                verify_secret(record, Some(&stream), head)?;
+            }
+            heads.push((stream, secret.is_some()));
         }
     }
     Ok(heads)

@@ -198,17 +198,21 @@ impl Record {
         self
     }
 
+    /// The MAC as bytes, if it has one.
+    pub(crate) fn mac_bytes(&self) -> Option<[u8; 32]> {
+        self.mac.as_deref().and_then(read_mac)
+    }
+
     /// Checks the MAC. Errors: `RECORD_TAMPERED`.
     pub(crate) fn verify(&self, key: &MacKey) -> Result<()> {
-        let mac = self.mac.as_deref().and_then(read_mac);
-        match mac {
+        match self.mac_bytes() {
             Some(mac) if key.verify(&self.authenticated(), &mac) => Ok(()),
-            Some(_) => Err(self.tampered("its MAC does not match")),
-            None if self.revision == 0 => {
+            None if self.revision == 0 && self.mac.is_none() => {
                 Err(self
-                    .tampered("it was written by another program since the store was adopted: adopt it, or delete it"))
+                    .tampered("another program wrote it, or somebody stripped it; find out which before adopting it"))
             }
-            None => Err(self.tampered("its MAC is missing")),
+            None if self.mac.is_none() => Err(self.tampered("its MAC is missing")),
+            _ => Err(self.tampered("its MAC does not match")),
         }
     }
 
@@ -217,7 +221,7 @@ impl Record {
         serde_json::from_str(&self.data).map_err(|_| self.tampered("its body cannot be read"))
     }
 
-    fn tampered(&self, why: &str) -> Error {
+    pub(crate) fn tampered(&self, why: &str) -> Error {
         let (kind, key) = (self.key.kind.name(), &self.key);
         let named = Slot::parse(Some(&key.namespace), &key.name).map(|slot| format!(" {slot}")).unwrap_or_default();
         Error::new(

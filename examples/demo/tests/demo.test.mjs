@@ -54,6 +54,10 @@ test("all three really run; no value or key is printed, and nothing stays on the
   }
   assert.deepEqual(canaries.found(lines.join("\n")), []);
   assert.equal(bot.masked, "STRIPE_API_KEY: sk_t****");
+  const history = bot.history.split("\n");
+  assert.equal(history.filter((/** @type {string} */ line) => / ADOPTED unknown ok$/.test(line)).length, 1);
+  const old = history.filter((/** @type {string} */ line) => line.endsWith(" (from before)"));
+  assert.equal(old.length, 15, "all rows that the old code wrote about it");
   assert.deepEqual(bot.formats, { before: { node_gcm: 4 }, after: { node_gcm: 4, sealed: 1 } });
   assert.deepEqual(python.values, world.secrets);
   assert.equal(browser.value, world.forPage.value);
@@ -108,6 +112,18 @@ const SPOILED = [
     "leaves the rotation out of the history",
     /^bot: did not show the rotation/,
     (told) => ({ ...told, history: "" }),
+  ],
+  [
+    "bot",
+    "leaves the adoption out of the history",
+    /^bot: did not show the adoption/,
+    (told) => ({ ...told, history: told.history.replace(/^.* ADOPTED .*\n/m, "") }),
+  ],
+  [
+    "bot",
+    "shows old rows as its own",
+    /^bot: did not show the old rows/,
+    (told) => ({ ...told, history: told.history.replaceAll(" (from before)", "") }),
   ],
   [
     "bot",

@@ -51,7 +51,7 @@ for (const by of ["button", "text"]) {
       assert.deepEqual(await telegram.send(`secret cancel ${idIn(proposal)}`), [sent(words)]);
     }
     assert.equal(await world.vault.exists(NAME, { actor: ADA_ACTOR }), false);
-    const gone = "the proposal was cancelled: propose the change again";
+    const gone = "the proposal was cancelled; look at the secret, and propose again if it is to change";
     const late = await telegram.press(proposal, "Confirm");
     assert.equal(late.at(-1)?.payload.text, gone);
   });
@@ -61,7 +61,7 @@ scenario("get shows the value masked", async (world) => {
   await world.given(NAME);
   assert.deepEqual(await world.telegram.send(`secret get ${NAME}`), [sent(`${NAME}: sk_t****`)]);
   assert.deepEqual(await world.telegram.send("secret get NO_SUCH"), [
-    sent("Secret not found: there is no NO_SUCH; check the spelling against the list"),
+    sent("Secret not found: there is no secret of that name; check the spelling against the list"),
   ]);
 });
 
@@ -112,6 +112,9 @@ scenario("delete asks first; the history stays", async (world) => {
   assert.equal(await world.vault.exists(NAME, { actor: ADA_ACTOR }), false);
   const [history] = await telegram.send(`secret audit ${NAME}`);
   assert.match(history?.payload.text, /DELETE 5318008 \(telegram\) ok/);
+  assert.deepEqual(await telegram.send(`secret get ${NAME}`), [
+    sent(`Secret not found: ${NAME} was deleted; check the spelling against the list`),
+  ]);
 });
 
 scenario("audit shows who did what, latest first", async (world) => {
@@ -144,10 +147,28 @@ scenario("what is no command is answered with the commands, and taken out of the
   assert.ok(help?.payload.text.endsWith(DELETED));
 });
 
-scenario("a chat begins with the commands", async (world) => {
-  const [help, ...more] = await world.telegram.send(undefined, { as: "private-start" });
-  assert.match(help?.payload.text, /secret set <name> <value>/);
+for (const [what, text] of [
+  ["a value in the place of a name", "secret set VALUE"],
+  ["a value in the place of a verb", "secret VALUE"],
+  ["a value after a verb that there is not", "secret put NAME VALUE"],
+]) {
+  scenario(`${what} is taken out of the chat, and not repeated`, async (world) => {
+    const { telegram } = world;
+    const [removal, help] = await telegram.send(text?.replace("VALUE", world.canaries.make()));
+    assert.deepEqual(removal, deletion(telegram.updates.at(-1)));
+    assert.match(help?.payload.text, /secret set <name> <value>/);
+    assert.ok(help?.payload.text.endsWith(DELETED));
+  });
+}
+
+scenario("a chat begins with the commands, and shows them again when asked", async (world) => {
+  const { telegram } = world;
+  const [help, ...more] = await telegram.send(undefined, { as: "private-start" });
+  assert.match(help?.payload.text, /^These are the commands:\n.*secret set <name> <value>/);
   assert.deepEqual(more, [], "and nothing is deleted");
+  for (const text of ["secret", "secret help", "/help"]) {
+    assert.deepEqual(await telegram.send(text, { as: "private-start" }), [help], text);
+  }
 });
 
 scenario("an answer that is too long for one message comes in several, cut at line ends", async (world) => {

@@ -1,4 +1,4 @@
-/** The programs around the bot: the self-test, and the start. */
+/** The programs around the bot: the self-test, and the start without what it needs. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";

@@ -4,8 +4,8 @@ import { EVE, recorded } from "./telegram.mjs";
 import { ADA_ACTOR, answered, DELETED, deletion, scenario, sent } from "./world.mjs";
 
 const NAME = "STRIPE_API_KEY";
-const REFUSED =
-  "PERMISSION_DENIED: this actor is not among those who may use the vault; ask its owner\nYour id here is 6661337.";
+const DENIED = "permission denied: this actor is not among those who may use the vault; ask its owner";
+const REFUSED = `${DENIED}\nYour id here is 6661337.`;
 const GROUP = recorded("group-text").message.chat.id;
 const ONLY_PRIVATE = "I keep secrets in private chats only: write to me there.";
 const SEEN = "If it held a value, everybody here has seen it: rotate it.";
@@ -21,6 +21,13 @@ const ATTEMPTS = [
   ["secret set NO_SUCH VALUE", "propose", true],
   [`secret confirm ${"A".repeat(22)}`, "confirm", false],
   [`secret cancel ${"A".repeat(22)}`, "cancel", false],
+  // Not even the commands are for strangers, whatever they write.
+  ["secret", "command", false],
+  ["secret help", "command", false],
+  ["secret set", "command", false],
+  ["secret put IT VALUE", "command", true],
+  ["secret set VALUE", "command", true],
+  ["VALUE", "command", true],
 ];
 
 for (const [text, action, carriesValue] of ATTEMPTS) {
@@ -34,20 +41,32 @@ for (const [text, action, carriesValue] of ATTEMPTS) {
       : [sent(REFUSED, {}, EVE.id)];
     assert.deepEqual(calls, expected);
     const [event] = await world.latest(1);
-    const name = text.includes(NAME) ? NAME : text.includes("NO_SUCH") ? "NO_SUCH" : undefined;
+    // A name that no secret ever had is not written down: it may be a value in the wrong place.
+    const name = text.includes(NAME) ? NAME : undefined;
     const refusal = { outcome: "denied", code: "PERMISSION_DENIED", platform: "telegram" };
     assert.deepEqual(event, { action, actor: String(EVE.id), name, ...refusal });
     assert.equal(await world.value(NAME), value, "the secret is as it was");
   });
 }
 
+scenario(
+  "a stranger who starts a chat is refused and recorded, and learns the id to ask with",
+  async (world) => {
+    // Strangers don't begin a vault: a history is there from its first use on.
+    await world.given(NAME);
+    const calls = await world.telegram.send(undefined, { as: "private-start", from: EVE });
+    assert.deepEqual(calls, [sent(REFUSED, {}, EVE.id)]);
+    const [event] = await world.latest(1);
+    assert.deepEqual([event?.action, event?.outcome, event?.actor], ["command", "denied", String(EVE.id)]);
+  },
+);
+
 scenario("a stranger's press is refused and recorded, and leaves the buttons", async (world) => {
   const { telegram } = world;
   const calls = await telegram.send(`secret set ${NAME} ${world.canaries.make()}`);
   const proposal = /** @type {any} */ (calls.at(-1));
-  const refused = "PERMISSION_DENIED: this actor is not among those who may use the vault; ask its owner";
   const pressed = await telegram.press(proposal, "Confirm", { from: EVE });
-  assert.deepEqual(pressed, [answered(telegram, refused)]);
+  assert.deepEqual(pressed, [answered(telegram, DENIED)]);
   const [event] = await world.latest(1);
   assert.deepEqual([event?.action, event?.outcome, event?.actor], ["confirm", "denied", String(EVE.id)]);
   assert.equal(await world.vault.exists(NAME, { actor: ADA_ACTOR }), false);

@@ -55,43 +55,56 @@ def drive(session: _native.Session, store: Store, operation: str) -> Steps:
                 code, message = step["failed"]["code"], step["failed"]["message"]
                 raise of_code(code, message, operation) from (cause if code == "STORAGE_FAILED" else None)
             number, request = step["ask"]["number"], step["ask"]["request"]
+            call, answer = _asked(request, store)
             try:
-                answer = yield from _answered(request, store)
-                reply = json.dumps({"number": number, "answer": answer})
+                # Yielded here, not by a generator within: it would turn a store's StopIteration into another error.
+                reply = _reply(number, answer((yield call)))
             except Exception as error:
                 cause = error
-                reply = json.dumps({"number": number, "answer": {"failed": {"applied": "unknown"}}})
+                reply = _reply(number, {"failed": {"applied": "unknown"}})
     finally:
         session.close()
 
 
-def _answered(request: Any, store: Store) -> Generator[Callable[[], Any], Any, Any]:
+def _asked(request: Any, store: Store) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    """What is to be called for a request, and how what comes of it is told."""
     [(kind, asked)] = request.items()
     if kind == "load":
-        return {"load": {"records": (yield lambda: store.load(asked["keys"]))}}
+        return lambda: store.load(asked["keys"]), lambda records: {"load": {"records": records}}
     if kind == "list":
-        return {"list": (yield lambda: store.list(asked["query"], asked["cursor"]))}
+        return lambda: store.list(asked["query"], asked["cursor"]), lambda page: {"list": page}
     if kind == "events":
-        return {"events": (yield lambda: store.events(asked["query"], asked["cursor"]))}
+        return lambda: store.events(asked["query"], asked["cursor"]), lambda page: {"events": page}
     if kind == "commit":
-        answer = yield lambda: store.commit(asked["change_set"])
-        return {"failed": {"applied": "no"}} if answer == "failed" else {"commit": answer}
-    yield Wait(asked["millis"] / 1000)
-    return {"wait": {}}
+        return lambda: store.commit(asked["change_set"]), _committed
+    return Wait(asked["millis"] / 1000), lambda _: {"wait": {}}
+
+
+def _committed(answer: Any) -> Any:
+    return {"failed": {"applied": "no"}} if answer == "failed" else {"commit": answer}
+
+
+def _reply(number: int, answer: Any) -> str:
+    """A reply as JSON. Raises for what is no JSON or no Unicode: a failure of the store that gave it."""
+    text = json.dumps({"number": number, "answer": answer}, allow_nan=False, ensure_ascii=False)
+    text.encode()
+    return text
 
 
 def run(steps: Steps) -> Outcome:
     """Runs the loop in this thread."""
-    call = next(steps)
-    while True:
-        try:
-            result = call()
-        except Exception as error:
-            resume = partial(steps.throw, error)
-        else:
-            resume = partial(steps.send, result)
-        try:
-            call = resume()
-        except StopIteration as end:
-            outcome: Outcome = end.value
-            return outcome
+    resume: Callable[[], Callable[[], Any]] = partial(next, steps)
+    try:
+        while True:
+            try:
+                call = resume()
+            except StopIteration as end:
+                outcome: Outcome = end.value
+                return outcome
+            try:
+                resume = partial(steps.send, call())
+            except Exception as error:
+                resume = partial(steps.throw, error)
+    finally:
+        # What is no `Exception`, such as KeyboardInterrupt, is not for the operation: it ends where it is.
+        steps.close()

@@ -64,10 +64,13 @@ class Keyring:
         """A keyring from text: one key, or several separated by commas or newlines, the first of them primary.
 
         A key is `srk1.` text, base64 or base64url of 32 bytes, or 64 hex digits. Raises `NotConfiguredError`,
-        `KeyInvalidError`.
+        `KeyInvalidError`, `InvalidArgumentError` for what is no Unicode.
         """
-        with translated():
-            return cls._of(_native.parse_keyring(text))
+        try:
+            with translated():
+                return cls._of(_native.parse_keyring(text))
+        finally:
+            del text  # A traceback that shows locals must not show it.
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Keyring:
@@ -78,8 +81,11 @@ class Keyring:
         """
         environ = os.environ if environ is None else environ
         key, file = environ.get("ENCRYPTION_KEY"), environ.get("ENCRYPTION_KEY_FILE")
-        with translated():
-            return cls._of(_native.keyring_from_environment_values(key, file))
+        try:
+            with translated():
+                return cls._of(_native.keyring_from_environment_values(key, file))
+        finally:
+            del environ, key  # A traceback that shows locals must not show them.
 
     def encrypt(
         self,
@@ -92,8 +98,11 @@ class Keyring:
 
         Raises `InvalidArgumentError` when associated data is given for a format that knows none.
         """
-        with translated():
-            return self._handle.encrypt(plaintext, format, associated_data)
+        try:
+            with translated():
+                return self._handle.encrypt(plaintext, format, associated_data)
+        finally:
+            del plaintext  # A traceback that shows locals must not show it.
 
     def decrypt(self, token: str, *, associated_data: str | bytes | None = None) -> bytes:
         """Decrypts a token, whichever of the three formats it is in.

@@ -49,8 +49,11 @@ class Secret:
     """What the vault tells of it, if it came from one."""
 
     def __init__(self, value: str | bytes) -> None:
-        with translated():
-            self._handle = _native.make_secret(value)
+        try:
+            with translated():
+                self._handle = _native.make_secret(value)
+        finally:
+            del value  # A traceback that shows locals must not show it.
         self.details = None
 
     @classmethod
@@ -95,13 +98,20 @@ class Secret:
     __hash__ = None  # type: ignore[assignment]
 
     def __str__(self) -> str:
-        return self.masked()
+        return self._shown()
 
     def __repr__(self) -> str:
-        return f"Secret({self.masked()!r})"
+        return f"Secret({self._shown()!r})"
 
     def __format__(self, spec: str) -> str:
-        return format(self.masked(), spec)
+        return format(self._shown(), spec)
+
+    def _shown(self) -> str:
+        """What is shown without being asked for: this must not fail, whatever became of the value."""
+        try:
+            return self._handle.masked("prefix(4)")
+        except (_native.NativeError, AttributeError):  # Wiped, or never made: a traceback may show it in its making.
+            return "wiped"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled: reveal it where it is needed")
@@ -115,5 +125,8 @@ def mask(value: str | bytes, style: MaskStyle = "prefix(4)") -> str:
     >>> mask("sk_test_abc123"), mask("hunter2")
     ('sk_t****', '****')
     """
-    with translated():
-        return _native.mask(value, style)
+    try:
+        with translated():
+            return _native.mask(value, style)
+    finally:
+        del value  # A traceback that shows locals must not show it.

@@ -8,8 +8,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def instant(millis: int | None) -> datetime | None:
-    """The `datetime` of so many milliseconds."""
-    return None if millis is None else _EPOCH + timedelta(milliseconds=millis)
+    """The `datetime` of so many milliseconds; `None` also beyond the years 1 to 9999, which a store may hold."""
+    try:
+        return None if millis is None else _EPOCH + timedelta(milliseconds=millis)
+    except OverflowError:
+        return None
 
 
 def millis(at: datetime | None) -> int | None:

@@ -68,6 +68,8 @@ class AuditEvent:
     stream: str | None
     seq: int | None
     at: datetime | None
+    operation_id: str | None
+    """The operation that wrote it, 32 hex digits."""
     action: str | None
     secret_uid: str | None
     namespace: str | None
@@ -84,6 +86,8 @@ class AuditEvent:
 class AuditReport:
     """What a verified history consists of."""
 
+    vault_id: str
+    """Which vault it is, 32 hex digits: to be pinned with `Vault(vault_id=...)`."""
     events: int
     streams: int
     unchained: int
@@ -199,6 +203,10 @@ class Vault:
         keeps a stripped store from being taken for a new one. `value_max`: the longest value in bytes.
         `proposal_millis`: how long a proposal waits. Raises `InvalidArgumentError`.
         """
+        if isinstance(confirm, str) or isinstance(actors, str):
+            raise of_code("INVALID_ARGUMENT", "`confirm` and `actors` are lists, not one text")
+        if not all(callable(getattr(store, callback, None)) for callback in ("load", "list", "commit", "events")):
+            raise of_code("INVALID_ARGUMENT", "the store is none: it has the methods load, list, commit and events")
         options = {
             "confirm": list(confirm),
             "actors": None if actors is None else list(actors),
@@ -214,6 +222,7 @@ class Vault:
         self, name: str, value: str | bytes | Secret, *, actor: str | Actor, namespace: str | None = None
     ) -> Written:
         """Gives a secret a value, whether it is new or not. Raises `ValueInvalidError`."""
+        value = _held(value)
         return _written(self._run("set", actor, value, name=name, namespace=namespace))
 
     def get(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Secret:
@@ -236,6 +245,7 @@ class Vault:
         self, name: str, value: str | bytes | Secret, *, actor: str | Actor, namespace: str | None = None
     ) -> Written:
         """Gives an existing secret a new value. Raises `SecretNotFoundError`, `ValueInvalidError`."""
+        value = _held(value)
         return _written(self._run("rotate", actor, value, name=name, namespace=namespace))
 
     def delete(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Written:
@@ -266,6 +276,7 @@ class Vault:
         namespace: str | None = None,
     ) -> Proposed:
         """Proposes a change for the actor to confirm; a deletion takes no value."""
+        value = None if value is None else _held(value)
         told = self._run("propose", actor, value, change=change, name=name, namespace=namespace)
         proposed: Proposed = _told(Proposed, told)
         return proposed
@@ -299,28 +310,32 @@ class Vault:
         Raises only what the sender can do nothing about, such as `StorageFailedError`; refusals are answered in words,
         with their `code`.
         """
-        told = self._run("command", actor, text)
+        message = Secret(text)
+        del text  # It may carry a value.
+        told = self._run("command", actor, message)
         return CommandReply(**{**told, "buttons": [Button(**button) for button in told["buttons"]]})
 
-    def _run(
-        self, operation: str, actor: str | Actor, value: str | bytes | Secret | None = None, **arguments: Any
-    ) -> Any:
+    def _run(self, operation: str, actor: str | Actor, value: Secret | None = None, **arguments: Any) -> Any:
         return self._drive(operation, actor, value, **arguments).told
 
-    def _drive(
-        self, operation: str, actor: str | Actor, value: str | bytes | Secret | None, **arguments: Any
-    ) -> Outcome:
+    def _drive(self, operation: str, actor: str | Actor, value: Secret | None, **arguments: Any) -> Outcome:
         given = {key: argument for key, argument in arguments.items() if argument is not None}
-        secret = value if isinstance(value, Secret) or value is None else Secret(value)
         wire = json.dumps({"op": operation, "actor": _wire_actor(actor), **given})
         with translated(operation):
-            session = self._handle.begin(wire, None if secret is None else secret._handle)
+            session = self._handle.begin(wire, None if value is None else value._handle)
         return run(drive(session, self._store, operation))
+
+
+def _held(value: str | bytes | Secret) -> Secret:
+    """A value out of Python's heap: no frame of ours goes on holding it as text, which a traceback could show."""
+    return value if isinstance(value, Secret) else Secret(value)
 
 
 def _wire_actor(actor: str | Actor) -> dict[str, Any]:
     if isinstance(actor, str):
         return {"id": actor}
+    if not isinstance(actor, Actor):
+        raise of_code("INVALID_ARGUMENT", "the actor is none: give an id or an Actor")
     try:
         expires = millis(actor.session_expires_at)
     except ValueError as error:

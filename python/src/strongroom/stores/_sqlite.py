@@ -7,11 +7,12 @@ import os
 import sqlite3
 import stat
 import threading
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from strongroom import _native
-from strongroom._error import translated
+from strongroom._error import of_code, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +48,7 @@ class SQLiteStore:
             path, timeout=busy_timeout, isolation_level=None, check_same_thread=False, cached_statements=64
         )
         try:
-            self._open(os.fspath(path))
+            self._open()
         except BaseException:
             self._connection.close()
             raise
@@ -106,8 +107,8 @@ class SQLiteStore:
 
     def _transaction(self, run: Callable[[], CommitAnswer | None]) -> CommitAnswer | None:
         """Runs something in a transaction that it commits only when it answers nothing."""
-        self._connection.execute("BEGIN IMMEDIATE")
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
             answer = run()
             self._connection.execute("COMMIT" if answer is None else "ROLLBACK")
         except BaseException:
@@ -116,14 +117,14 @@ class SQLiteStore:
             raise
         return answer
 
-    def _open(self, path: str) -> None:
+    def _open(self) -> None:
         planned = self._plan_opening()
         if planned["state"] == "current":
             return
         if planned["state"] == "fresh":
             self._connection.execute("PRAGMA journal_mode = WAL")
         if planned["state"] == "adopt":
-            self._copy_beside(path)
+            self._copy_beside()
         foreign_keys = self._first("PRAGMA foreign_keys")
         self._connection.execute("PRAGMA foreign_keys = OFF")
         try:
@@ -137,7 +138,8 @@ class SQLiteStore:
         for sql in self._plan_opening()["statements"]:
             self._connection.execute(sql)
         if len(self._connection.execute("PRAGMA foreign_key_check").fetchall()) > before:
-            raise sqlite3.IntegrityError("adopting the database would break its foreign keys; nothing was changed")
+            message = "adopting the database would break its foreign keys; nothing was changed"
+            raise of_code("UNSUPPORTED", message)
 
     def _plan_opening(self) -> dict[str, Any]:
         inspection = self._first(_STATEMENTS["inspect"])
@@ -146,12 +148,22 @@ class SQLiteStore:
             plan: dict[str, Any] = json.loads(_native.sqlite_plan_opening(inspection, version))
         return plan
 
-    def _copy_beside(self, path: str) -> None:
+    def _copy_beside(self) -> None:
+        """Whole or not at all, readable by nobody who may not read the original. Nothing for one in memory."""
+        path = self._first("SELECT file FROM pragma_database_list WHERE name = 'main'")
         copy = Path(f"{path}.before-strongroom")
-        if path == ":memory:" or copy.exists():
+        if not path or copy.exists():
             return
-        self._connection.execute("VACUUM INTO ?", (str(copy),))
-        copy.chmod(stat.S_IMODE(Path(path).stat().st_mode))
+        partial = copy.with_name(f"{copy.name}.{uuid.uuid4()}")
+        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        try:
+            self._connection.execute("VACUUM INTO ?", (str(partial),))
+            partial.chmod(stat.S_IMODE(Path(path).stat().st_mode))
+            # Another process may have made one meanwhile, and this one may show the database as that one adopted it.
+            if not copy.exists():
+                partial.rename(copy)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def _first(self, sql: str) -> Any:
         row = self._connection.execute(sql).fetchone()
