@@ -14,7 +14,7 @@
 //! }
 //! ```
 //!
-//! Modules stand on floors, and a module imports only from floors below its own (`tests/floors.rs` checks it):
+//! Modules stand on floors, and a module imports from its own floor and those below (`tests/floors.rs` checks it):
 //!
 //! | floor | modules | what they hold |
 //! | --- | --- | --- |

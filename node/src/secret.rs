@@ -11,7 +11,7 @@ use strongroom_bindings::revealed_text;
 /// A value outside of JavaScript's heap.
 #[napi]
 pub struct NativeSecret {
-    // Shared with the operation that it was given to; wiped when both have let go of it.
+    // Shared with a call that is using it at the moment; wiped when both have let go of it.
     value: Mutex<Option<Arc<SecretBytes>>>,
 }
 

@@ -576,8 +576,7 @@ async function assertSurvived(path, { key, values, before }, when, names) {
   if (heads === 0) assertNothingLost(raw, before);
   const vault = vaultOf(key, store);
   for (const name of names) {
-    if (values.get(name) !== undefined)
-      assert.equal((await vault.get(name, alice)).reveal(), values.get(name), `${when}: ${name}`);
+    assert.equal((await vault.get(name, alice)).reveal(), values.get(name), `${when}: ${name}`);
   }
   assert.equal(
     (await vault.verifyAudit(alice)).unchained,

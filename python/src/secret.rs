@@ -70,7 +70,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Unicode {
 /// A value outside of Python's heap.
 #[pyclass(frozen)]
 pub(crate) struct Secret {
-    // Shared with the operation that it was given to; wiped when both have let go of it.
+    // Shared with a call that is using it at the moment; wiped when both have let go of it.
     value: Mutex<Option<Arc<SecretBytes>>>,
 }
 

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::record::{Record, RecordKey};
 use crate::time::Timestamp;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -94,7 +94,7 @@ impl Io {
 
     /// The records with these keys, by key. Errors: `STORAGE_FAILED`, also for records that were not asked for.
     pub(crate) async fn load(&self, keys: Vec<RecordKey>) -> Result<BTreeMap<RecordKey, Record>> {
-        let asked = keys.clone();
+        let asked: BTreeSet<RecordKey> = keys.iter().cloned().collect();
         let Answer::Load { records } = self.ask(Request::Load { keys }).await else {
             return Err(Error::new(
                 ErrorCode::StorageFailed,

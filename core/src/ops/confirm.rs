@@ -5,7 +5,7 @@ use super::delete::plan_delete;
 use super::rotate::plan_rotate;
 use super::scene::Scene;
 use super::set::{Written, plan_set};
-use super::transact::{Call, Plan, transact};
+use super::transact::{Call, Plan, authorized, transact};
 use crate::audit::Action;
 use crate::encoding::hex;
 use crate::entropy::Entropy;
@@ -34,6 +34,7 @@ pub struct Confirmed {
 /// Errors: `CONFIRMATION_NOT_FOUND`, `CONFIRMATION_EXPIRED`, `CONFIRMATION_MISMATCH`, `CHANGED_SINCE_PROPOSED`, those of
 /// the change and of [`transact`].
 pub(crate) async fn confirm(io: &Io, settings: &Settings, actor: &Actor, id: &str) -> Result<Confirmed> {
+    authorized(io, settings, &Call::of_vault(Action::Confirm, actor)).await?;
     let slot = proposed_slot(io, id).await?;
     let call = Call { action: Action::Confirm, actor, slot: slot.as_ref(), also: proposal_key(id) };
     transact(io, settings, &call, |scene, entropy| {
