@@ -8,12 +8,6 @@ pub trait Entropy: Send {
     fn fill(&mut self, buffer: &mut [u8]) -> Result<()>;
 }
 
-impl<E: Entropy + ?Sized> Entropy for &mut E {
-    fn fill(&mut self, buffer: &mut [u8]) -> Result<()> {
-        (**self).fill(buffer)
-    }
-}
-
 /// An array of random bytes.
 pub(crate) fn make_bytes<const N: usize>(entropy: &mut dyn Entropy) -> Result<[u8; N]> {
     let mut bytes = [0u8; N];

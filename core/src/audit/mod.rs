@@ -29,9 +29,6 @@ macro_rules! actions {
         pub enum Action { $(#[doc = $doc] $variant,)* }
 
         impl Action {
-            /// Every action.
-            pub const ALL: &'static [Action] = &[$(Action::$variant,)*];
-
             /// The name on the wire and in the store.
             pub const fn name(self) -> &'static str {
                 match self { $(Action::$variant => $name,)* }
