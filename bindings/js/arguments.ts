@@ -18,6 +18,12 @@ export function textOnly(value: unknown, what: string): string {
   return value;
 }
 
+/** Several texts. */
+export function listOfText(value: unknown, what: string): string[] {
+  if (!Array.isArray(value)) throw invalid(`${what} must be an array of strings`);
+  return value.map((text) => textOnly(text, `each of ${what}`));
+}
+
 /** The same, or absent. */
 export function optional<T>(
   check: (value: unknown, what: string) => T,

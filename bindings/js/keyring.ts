@@ -1,5 +1,5 @@
 /** Keys, and the encryption of an application's own data. */
-import { invalid, optional, refuseUnknown, textOnly, textOrBytes } from "./arguments.js";
+import { invalid, listOfText, optional, refuseUnknown, textOnly, textOrBytes } from "./arguments.js";
 import { guarded } from "./errors.js";
 import { type NativeKeyring, native, type Text } from "./native.js";
 import type { Format } from "./secret.js";
@@ -16,7 +16,7 @@ export interface KeyInfo {
 
 /** How to encrypt. */
 export interface EncryptOptions {
-  /** `sealed` unless told otherwise. `fernet` is read, not written. */
+  /** `sealed` unless told otherwise; the others for programs that do not use strongroom yet. */
   format?: Format;
   /** What the token is bound to, such as the id of its row. Only `sealed` knows it. */
   associatedData?: Text;
@@ -26,6 +26,11 @@ export interface EncryptOptions {
 export interface DecryptOptions {
   /** What the token was bound to. */
   associatedData?: Text;
+  /**
+   * The formats that are accepted; all three when absent. `["sealed"]` where no old values are left: the older formats
+   * know no associated data, so that a value in one of them could be moved to another place.
+   */
+  formats?: Format[];
 }
 
 const handles = new WeakMap<Keyring, NativeKeyring>();
@@ -74,27 +79,30 @@ export class Keyring {
       optional(textOnly, format, "the format"),
       optional(textOrBytes, associatedData, "associatedData"),
     ];
-    return guarded(() => handleOf(this).encrypt(value, name, bound));
+    return guarded(() => handleOf(this).encrypt(value, name, bound, Date.now()));
   }
 
   /**
    * Decrypts to text, whichever of the three formats the token is in. The formats other than `sealed` know no
-   * associated data, and it is not looked at for them. Throws `NOT_AUTHENTIC`, `KEY_UNKNOWN`, `TOKEN_MALFORMED`;
-   * `VALUE_INVALID` when the value is not UTF-8.
+   * associated data, and it is not looked at for them. Throws `NOT_AUTHENTIC`, `KEY_UNKNOWN`, `TOKEN_MALFORMED`, also
+   * for a format that is not accepted; `VALUE_INVALID` when the value is not UTF-8.
    */
   decrypt(token: string, options: DecryptOptions = {}): string {
-    const [text, bound] = decryption(token, options);
-    return guarded(() => handleOf(this).decryptText(text, bound));
+    const [text, bound, formats] = decryption(token, options);
+    return guarded(() => handleOf(this).decryptText(text, bound, formats));
   }
 
   /** Decrypts to bytes. Throws `NOT_AUTHENTIC`, `KEY_UNKNOWN`, `TOKEN_MALFORMED`. */
   decryptBytes(token: string, options: DecryptOptions = {}): Uint8Array {
-    const [text, bound] = decryption(token, options);
-    return guarded(() => handleOf(this).decryptBytes(text, bound));
+    const [text, bound, formats] = decryption(token, options);
+    return guarded(() => handleOf(this).decryptBytes(text, bound, formats));
   }
 
   /** Which format a token is in and which key opens it. Opens it to find out; throws as `decrypt` does. */
-  inspectToken(token: string, options: DecryptOptions = {}): { format: Format; keyId: string } {
+  inspectToken(
+    token: string,
+    options: Pick<DecryptOptions, "associatedData"> = {},
+  ): { format: Format; keyId: string } {
     const [text, bound] = decryption(token, options);
     const told = guarded(() => handleOf(this).inspect(text, bound));
     const { format, key_id } = told as { format: Format; key_id: string };
@@ -136,8 +144,9 @@ export class Keyring {
   }
 }
 
-function decryption(token: string, options: DecryptOptions): [string, Text | undefined] {
-  const { associatedData, ...unknown } = options;
+function decryption(token: string, options: DecryptOptions): [string, Text | undefined, Format[] | undefined] {
+  const { associatedData, formats, ...unknown } = options;
   refuseUnknown(unknown, "the options");
-  return [textOnly(token, "the token"), optional(textOrBytes, associatedData, "associatedData")];
+  const bound = optional(textOrBytes, associatedData, "associatedData");
+  return [textOnly(token, "the token"), bound, optional(listOfText, formats, "formats") as Format[] | undefined];
 }

@@ -13,14 +13,14 @@ import type {
   StoredRecord,
 } from "./contract.js";
 import { guarded } from "./errors.js";
-import { type NativeWithVault, native } from "./native.js";
+import { native } from "./native.js";
 
 /** Records and events in memory. */
 export class MemoryStore implements Store {
   readonly #store: { answer(request: string): string };
 
   constructor() {
-    const { MemoryStore } = native() as NativeWithVault;
+    const { MemoryStore } = native();
     this.#store = new MemoryStore();
   }
 

@@ -15,9 +15,9 @@ export interface NativeSecret {
 }
 
 export interface NativeKeyring {
-  encrypt(plaintext: Text, format?: string, associatedData?: Text): string;
-  decryptText(token: string, associatedData?: Text): string;
-  decryptBytes(token: string, associatedData?: Text): Uint8Array;
+  encrypt(plaintext: Text, format: string | undefined, associatedData: Text | undefined, now: number): string;
+  decryptText(token: string, associatedData?: Text, formats?: string[]): string;
+  decryptBytes(token: string, associatedData?: Text, formats?: string[]): Uint8Array;
   /** Which format a token has and which key opens it: `{ format, key_id }`. */
   inspect(token: string, associatedData?: Text): unknown;
   /** `[{ id, label, created_at, state }]` */
@@ -28,6 +28,7 @@ export interface NativeKeyring {
 export interface NativeSession {
   step(now: number, reply?: string): string;
   takeSecret(): NativeSecret | null | undefined;
+  /** The last call: the session may be gone afterwards. */
   close(): void;
 }
 
@@ -41,13 +42,12 @@ export interface Native {
   makeSecret(value: Text): NativeSecret;
   generateKeyring(now: number): NativeKeyring;
   parseKeyring(text: string): NativeKeyring;
-}
-
-/** What only hosts with a vault offer. */
-export interface NativeWithVault extends Native {
   openVault(keyring: NativeKeyring, options: string): NativeVault;
+  beginStoreCheck(): NativeSession;
   MemoryStore: new () => { answer(request: string): string };
 }
+
+export type NativeWithVault = Native;
 
 let installed: Native | undefined;
 

@@ -9,6 +9,10 @@ pub struct OsEntropy;
 
 impl Entropy for OsEntropy {
     fn fill(&mut self, buffer: &mut [u8]) -> Result<()> {
+        #[cfg(feature = "transcripts")]
+        if crate::transcripts::filled(buffer) {
+            return Ok(());
+        }
         getrandom::fill(buffer).map_err(|_| {
             Error::new(ErrorCode::EntropyFailed, "the operating system gave no randomness: nothing was done")
         })

@@ -155,7 +155,8 @@ fn slot(name: &str, namespace: Option<&str>) -> Result<Slot> {
     Slot::parse_stored(namespace, name)
 }
 
-fn tell<T: Serialize>(told: T) -> Outcome {
+/// What an operation came to that gives no value.
+pub(crate) fn tell<T: Serialize>(told: T) -> Outcome {
     // INVARIANT: what operations return are plain structs with text keys; serde_json writes them all.
     Outcome { told: serde_json::to_value(&told).unwrap_or(Value::Null), value: None }
 }

@@ -1,9 +1,11 @@
 //! A flow as hosts drive it: JSON in, JSON out, one thread at a time.
 
 use crate::entropy::now;
-use crate::operation::{Outcome, begin};
+use crate::operation::{Outcome, begin, tell};
+use crate::{OsEntropy, shape_fault};
 use serde_json::json;
 use spin::Mutex;
+use strongroom::conformance::check_store;
 use strongroom::flow::{Answer, Applied, Reply};
 use strongroom::{Error, ErrorCode, Flow, Result, SecretBytes, Step, Vault};
 
@@ -15,6 +17,8 @@ pub struct Session {
 struct State {
     flow: Option<Flow<Outcome>>,
     value: Option<SecretBytes>,
+    /// What was wrong with the shape of the last answer, if that could not be read.
+    unreadable: Option<String>,
 }
 
 impl Session {
@@ -23,8 +27,18 @@ impl Session {
     ///
     /// Errors: `INVALID_ARGUMENT`, `NAME_INVALID`.
     pub fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) -> Result<Session> {
-        let flow = begin(vault, operation, value)?;
-        Ok(Session { state: Mutex::new(State { flow: Some(flow), value: None }) })
+        begin(vault, operation, value).map(Session::of)
+    }
+
+    /// Starts the conformance kit, which puts a store to the test: see [`check_store`]. It tells
+    /// `{"passed": [...], "failures": [{"check", "says"}]}`.
+    #[must_use]
+    pub fn of_store_check() -> Session {
+        Session::of(check_store(Box::new(OsEntropy)).map(tell))
+    }
+
+    fn of(flow: Flow<Outcome>) -> Session {
+        Session { state: Mutex::new(State { flow: Some(flow), value: None, unreadable: None }) }
     }
 
     /// Goes on until the next request or the end, at an instant in milliseconds since the epoch.
@@ -34,11 +48,12 @@ impl Session {
     /// `STALE_REPLY`, `FLOW_DONE`; the session is then as it was.
     pub fn step(&self, now_millis: f64, reply: Option<&str>) -> Result<String> {
         let mut state = self.state.lock();
-        let reply = reply.map(read_reply).transpose()?;
+        let (reply, unreadable) = reply.map(read_reply).transpose()?.unzip();
         let Some(flow) = &mut state.flow else {
             return Err(Error::new(ErrorCode::FlowDone, "the operation has ended: start a new one"));
         };
         let step = flow.step(now(now_millis), reply)?;
+        state.unreadable = unreadable.flatten().or(state.unreadable.take());
         Ok(match step {
             Step::Ask { number, request } => json!({ "ask": { "number": number, "request": request } }),
             Step::Done(Ok(outcome)) => {
@@ -46,7 +61,13 @@ impl Session {
                 json!({ "done": outcome.told })
             }
             Step::Done(Err(error)) => {
-                json!({ "failed": { "code": error.code().name(), "message": error.message() } })
+                let message = match state.unreadable.take() {
+                    Some(fault) if error.code() == ErrorCode::StorageFailed => {
+                        format!("{} (an answer was not in the shape of the contract: {fault})", error.message())
+                    }
+                    _ => error.message().to_string(),
+                };
+                json!({ "failed": { "code": error.code().name(), "message": message } })
             }
         }
         .to_string())
@@ -71,15 +92,16 @@ struct Numbered {
     answer: serde_json::Value,
 }
 
-fn read_reply(text: &str) -> Result<Reply> {
+/// A reply, and what was wrong with its answer if that could not be read.
+fn read_reply(text: &str) -> Result<(Reply, Option<String>)> {
     let stale =
         || Error::new(ErrorCode::StaleReply, "the reply carries no number: answer each request with its number");
     let Numbered { number, answer } = serde_json::from_str(text).map_err(|_| stale())?;
     // What a host says in a shape of its own is no reason to lose the operation: the flow decides what a failed store
     // means for it.
-    let answer = match serde_json::from_value(answer) {
-        Ok(answer) => answer,
-        Err(_) => Answer::Failed { applied: Applied::Unknown },
+    let (answer, fault) = match serde_json::from_value(answer) {
+        Ok(answer) => (answer, None),
+        Err(error) => (Answer::Failed { applied: Applied::Unknown }, Some(shape_fault(&error))),
     };
-    Ok(Reply { number, answer })
+    Ok((Reply { number, answer }, fault))
 }

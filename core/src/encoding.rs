@@ -86,6 +86,14 @@ pub(crate) fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// The same after a prefix, in one buffer.
+pub(crate) fn prefixed_base64url(prefix: &str, bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(prefix.len() + bytes.len().div_ceil(3) * 4);
+    text.push_str(prefix);
+    URL_SAFE_NO_PAD.encode_string(bytes, &mut text);
+    text
+}
+
 /// The reverse, strict: one text for one value, no padding, no stray bits.
 pub(crate) fn from_base64url(text: &str) -> Result<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| {

@@ -2,14 +2,20 @@
 //!
 //! The crate does no I/O. It has no clock, no randomness of its own, no logging and no global state: time and entropy
 //! come in from outside, so that a run is a pure function of its inputs. Storage is a conversation. An operation of a
-//! [`Vault`] is a [`Flow`]: it asks, the host answers, until it is done. The whole run loop is this:
+//! [`Vault`] is a [`Flow`]: it asks, the host answers, until it is done. [`store::drive`] is the run loop for a host
+//! whose calls return at once; one that awaits its store writes these lines:
 //!
-//! ```text
-//! let mut reply = None;
-//! loop {
-//!     match flow.step(now(), reply) {
-//!         Step::Ask { number, request } => reply = Some(Reply { number, answer: host.answer(request) }),
-//!         Step::Done(result) => break result,
+//! ```
+//! # use strongroom::store::MemoryStore;
+//! # use strongroom::{Flow, Reply, Result, Step, Timestamp};
+//! # fn now() -> Timestamp { Timestamp::from_millis(0) }
+//! fn run<T: Send + 'static>(mut flow: Flow<T>, host: &mut MemoryStore) -> Result<T> {
+//!     let mut reply = None;
+//!     loop {
+//!         match flow.step(now(), reply.take())? {
+//!             Step::Ask { number, request } => reply = Some(Reply { number, answer: host.answer(&request) }),
+//!             Step::Done(result) => break result,
+//!         }
 //!     }
 //! }
 //! ```
@@ -23,7 +29,7 @@
 //! | F2 | [`crypto`] [`keyring`] | value formats; keys and their life; keys derived from the vault root |
 //! | F3 | [`record`] [`audit`] | what a store keeps, with MACs; the chain of events |
 //! | F4 | [`flow`] [`store`] | requests, replies, change sets; the engine; a store in memory |
-//! | F5 | [`ops`] | one file per operation |
+//! | F5 | [`ops`] [`conformance`] | one file per operation; the kit that puts stores to the test |
 //! | F6 | [`vault`] [`command`] | the facade; the chat command language |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -51,6 +57,7 @@ pub mod record;
 pub mod flow;
 pub mod store;
 
+pub mod conformance;
 pub mod ops;
 
 pub mod command;

@@ -3,17 +3,20 @@
 //! There is no `Serialize`, no `Clone` and no `Deref`: plaintext leaves only through [`SecretBytes::expose`], so that
 //! every place where it does can be found by name.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
-/// A secret on the heap. It never moves between buffers once made, and is wiped when dropped.
-pub struct SecretBytes(Zeroizing<Box<[u8]>>);
+/// A secret on the heap. It never moves between buffers once made, and is wiped when dropped, spare capacity included.
+pub struct SecretBytes {
+    buffer: Zeroizing<Vec<u8>>,
+    // What stands before belongs to the message that the secret was decrypted in.
+    start: usize,
+}
 
 impl SecretBytes {
-    /// Takes a buffer over. Spare capacity is wiped before it goes back to the allocator.
+    /// Takes a buffer over.
     ///
     /// ```
     /// use strongroom::SecretBytes;
@@ -21,40 +24,41 @@ impl SecretBytes {
     /// assert_eq!(secret.expose(), b"hunter2");
     /// assert_eq!(format!("{secret:?} {secret}"), "SecretBytes(****) ****");
     /// ```
-    pub fn new(mut bytes: Vec<u8>) -> Self {
-        if bytes.capacity() == bytes.len() {
-            return SecretBytes(Zeroizing::new(bytes.into_boxed_slice()));
-        }
-        let secret = Self::copy_of(&bytes);
-        bytes.zeroize();
-        secret
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self::tail(bytes, 0)
+    }
+
+    /// Takes a buffer over of which the secret is what begins at `start`: it is not moved out of the message that it was
+    /// decrypted in.
+    pub(crate) fn tail(bytes: Vec<u8>, start: usize) -> Self {
+        SecretBytes { buffer: Zeroizing::new(bytes), start }
     }
 
     /// Copies bytes that the caller keeps, and answers for.
     pub fn copy_of(bytes: &[u8]) -> Self {
-        SecretBytes(Zeroizing::new(Box::from(bytes)))
+        Self::new(bytes.to_vec())
     }
 
     /// The plaintext. The one way out; what is done with it is the caller's answer to give.
     pub fn expose(&self) -> &[u8] {
-        &self.0
+        self.buffer.get(self.start..).unwrap_or_default()
     }
 
     /// How many bytes there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.expose().len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.expose().is_empty()
     }
 }
 
 impl PartialEq for SecretBytes {
     /// Constant time for equal lengths; lengths themselves are not hidden.
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        self.expose().ct_eq(other.expose()).into()
     }
 }
 
@@ -86,10 +90,14 @@ mod tests {
     }
 
     #[test]
-    fn spare_capacity_is_not_kept() {
+    fn what_stands_before_a_secret_and_after_it_is_no_part_of_it() {
         let mut bytes = Vec::with_capacity(64);
-        bytes.extend_from_slice(b"abc");
-        assert_eq!(SecretBytes::new(bytes).expose(), b"abc");
+        bytes.extend_from_slice(b"header:abc:mac");
+        bytes.truncate(b"header:abc".len());
+        let secret = SecretBytes::tail(bytes, b"header:".len());
+        assert_eq!((secret.expose(), secret.len()), (&b"abc"[..], 3));
+        assert_eq!(secret, SecretBytes::copy_of(b"abc"));
+        assert!(SecretBytes::tail(b"abc".to_vec(), 4).is_empty());
     }
 
     #[test]

@@ -12,7 +12,7 @@
 )]
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -180,7 +180,11 @@ fn write_again(token: &str, format: Format, key: &KeyMaterial, context: &Context
             let bytes = STANDARD.decode(token).ok()?;
             Some(node_gcm::encrypt(key, &mut Nonces(bytes[..16].to_vec()), value).unwrap())
         }
-        Format::Fernet => None,
+        Format::Fernet => {
+            let bytes = URL_SAFE.decode(token).ok()?;
+            let (timestamp, iv) = (bytes[1..9].try_into().unwrap(), bytes[9..25].try_into().unwrap());
+            Some(key.fernet().encrypt_with_iv(&iv, u64::from_be_bytes(timestamp), value).unwrap().to_text())
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use strongroom::SecretBytes;
 use strongroom::crypto::Format;
 use strongroom::keyring::Decrypted;
-use strongroom_bindings::{OsEntropy, keyring_from_environment, keyring_info, now, revealed_text};
+use strongroom_bindings::{OsEntropy, decrypt, keyring_from_environment, keyring_info, now, revealed_text};
 use zeroize::Zeroizing;
 
 /// Keys, outside of JavaScript's heap.
@@ -50,11 +50,14 @@ impl NativeKeyring {
         plaintext: Text,
         format: Option<String>,
         associated_data: Option<Text>,
+        now_millis: f64,
     ) -> Result<String, Thrown> {
         let format = format.as_deref().map_or(Ok(Format::default()), Format::from_name).map_err(thrown)?;
         let (plaintext, associated_data) = (secret_of(plaintext), associated_data.map(secret_of));
         let associated_data = associated_data.as_ref().map(SecretBytes::expose);
-        self.keyring.encrypt(&mut OsEntropy, plaintext.expose(), format, associated_data).map_err(thrown)
+        self.keyring
+            .encrypt((&mut OsEntropy, now(now_millis)), plaintext.expose(), format, associated_data)
+            .map_err(thrown)
     }
 
     /// Decrypts to text.
@@ -64,8 +67,9 @@ impl NativeKeyring {
         env: &'env Env,
         token: String,
         associated_data: Option<Text>,
+        formats: Option<Vec<String>>,
     ) -> Result<JsString<'env>, Thrown> {
-        let decrypted = self.decrypt(&token, associated_data)?;
+        let decrypted = self.decrypt(&token, associated_data, formats)?;
         env.create_string(revealed_text(&decrypted.value).map_err(thrown)?).map_err(host_failed)
     }
 
@@ -76,8 +80,9 @@ impl NativeKeyring {
         env: &'env Env,
         token: String,
         associated_data: Option<Text>,
+        formats: Option<Vec<String>>,
     ) -> Result<BufferSlice<'env>, Thrown> {
-        let decrypted = self.decrypt(&token, associated_data)?;
+        let decrypted = self.decrypt(&token, associated_data, formats)?;
         // EXPOSE: the host asked for it by name.
         BufferSlice::copy_from(env, decrypted.value.expose()).map_err(host_failed)
     }
@@ -85,7 +90,7 @@ impl NativeKeyring {
     /// Which format a token is in and which key opens it.
     #[napi]
     pub fn inspect(&self, token: String, associated_data: Option<Text>) -> Result<Value, Thrown> {
-        let Decrypted { format, key_id, .. } = self.decrypt(&token, associated_data)?;
+        let Decrypted { format, key_id, .. } = self.decrypt(&token, associated_data, None)?;
         Ok(json!({ "format": format.name(), "key_id": key_id.to_hex() }))
     }
 
@@ -102,8 +107,14 @@ impl NativeKeyring {
         env.create_string(revealed_text(&text).map_err(thrown)?).map_err(host_failed)
     }
 
-    fn decrypt(&self, token: &str, associated_data: Option<Text>) -> Result<Decrypted, Thrown> {
+    fn decrypt(
+        &self,
+        token: &str,
+        associated_data: Option<Text>,
+        formats: Option<Vec<String>>,
+    ) -> Result<Decrypted, Thrown> {
         let associated_data = associated_data.map(secret_of);
-        self.keyring.decrypt(token, associated_data.as_ref().map(SecretBytes::expose)).map_err(thrown)
+        let associated_data = associated_data.as_ref().map(SecretBytes::expose);
+        decrypt(&self.keyring, token, associated_data, formats.as_deref()).map_err(thrown)
     }
 }

@@ -21,6 +21,14 @@ pub fn version() -> String {
     env!("CARGO_PKG_VERSION").into()
 }
 
+/// From here on, all randomness follows from a seed: for transcripts.
+#[cfg(feature = "transcripts")]
+#[napi]
+#[must_use]
+pub fn fix_entropy(seed: u32) -> String {
+    strongroom_bindings::fix_entropy(seed).into()
+}
+
 /// A text that stands for a value.
 #[napi]
 pub fn mask(value: Text, style: String) -> Result<String, Thrown> {

@@ -59,6 +59,13 @@ impl NativeSession {
     }
 }
 
+/// Starts the conformance kit, for a store that is to be put to the test.
+#[napi]
+#[must_use]
+pub fn begin_store_check() -> NativeSession {
+    NativeSession { session: Session::of_store_check() }
+}
+
 /// A store in memory.
 #[napi]
 #[derive(Default)]

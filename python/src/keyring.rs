@@ -4,9 +4,10 @@ use crate::secret::{Text, Unicode, raised};
 use pyo3::prelude::{Bound, PyResult, Python, pyclass, pyfunction, pymethods};
 use pyo3::types::{PyBytes, PyString};
 use std::sync::Arc;
+use strongroom::Entropy;
 use strongroom::crypto::Format;
 use strongroom::keyring::Decrypted;
-use strongroom_bindings::{OsEntropy, keyring_from_environment, keyring_info, now, revealed_text};
+use strongroom_bindings::{OsEntropy, decrypt, keyring_from_environment, keyring_info, now, revealed_text};
 
 /// Keys, outside of Python's heap.
 #[pyclass(frozen)]
@@ -40,28 +41,43 @@ pub(crate) fn keyring_from_environment_values(key: Option<Unicode>, key_file: Op
 
 #[pymethods]
 impl Keyring {
-    #[pyo3(signature = (plaintext, format_name, associated_data))]
-    fn encrypt(&self, plaintext: Text, format_name: &str, associated_data: Option<Text>) -> PyResult<String> {
+    #[pyo3(signature = (plaintext, format_name, associated_data, now_millis))]
+    fn encrypt(
+        &self,
+        py: Python<'_>,
+        plaintext: Text,
+        format_name: &str,
+        associated_data: Option<Text>,
+        now_millis: f64,
+    ) -> PyResult<String> {
         let format = Format::from_name(format_name).map_err(raised)?;
-        let associated_data = associated_data.as_ref().map(Text::as_bytes);
-        self.keyring.encrypt(&mut OsEntropy, plaintext.as_bytes(), format, associated_data).map_err(raised)
+        let (plaintext, associated_data) = (plaintext.as_bytes(), associated_data.as_ref().map(Text::as_bytes));
+        let source: (&mut dyn Entropy, _) = (&mut OsEntropy, now(now_millis));
+        detached_when_long(py, plaintext.len(), || self.keyring.encrypt(source, plaintext, format, associated_data))
+            .map_err(raised)
     }
 
-    #[pyo3(signature = (token, associated_data))]
+    #[pyo3(signature = (token, associated_data, formats))]
     fn decrypt<'py>(
         &self,
         py: Python<'py>,
         token: Unicode,
         associated_data: Option<Text>,
+        formats: Option<Vec<String>>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         // EXPOSE: the host asked for it by name.
-        Ok(PyBytes::new(py, self.opened(&token.0, associated_data)?.value.expose()))
+        Ok(PyBytes::new(py, self.opened(py, &token.0, associated_data, formats)?.value.expose()))
     }
 
     /// `(format, key id)` of a token.
     #[pyo3(signature = (token, associated_data))]
-    fn inspect(&self, token: Unicode, associated_data: Option<Text>) -> PyResult<(&'static str, String)> {
-        let Decrypted { format, key_id, .. } = self.opened(&token.0, associated_data)?;
+    fn inspect(
+        &self,
+        py: Python<'_>,
+        token: Unicode,
+        associated_data: Option<Text>,
+    ) -> PyResult<(&'static str, String)> {
+        let Decrypted { format, key_id, .. } = self.opened(py, &token.0, associated_data, None)?;
         Ok((format.name(), key_id.to_hex()))
     }
 
@@ -77,7 +93,21 @@ impl Keyring {
 }
 
 impl Keyring {
-    fn opened(&self, token: &str, associated_data: Option<Text>) -> PyResult<Decrypted> {
-        self.keyring.decrypt(token, associated_data.as_ref().map(Text::as_bytes)).map_err(raised)
+    fn opened(
+        &self,
+        py: Python<'_>,
+        token: &str,
+        associated_data: Option<Text>,
+        formats: Option<Vec<String>>,
+    ) -> PyResult<Decrypted> {
+        let associated_data = associated_data.as_ref().map(Text::as_bytes);
+        detached_when_long(py, token.len(), || decrypt(&self.keyring, token, associated_data, formats.as_deref()))
+            .map_err(raised)
     }
+}
+
+/// Lets other threads of Python run while a long value is worked on. For short ones that would cost more than it gives.
+pub(crate) fn detached_when_long<T: Send>(py: Python<'_>, length: usize, work: impl FnOnce() -> T + Send) -> T {
+    const LONG: usize = 64 * 1024;
+    if length < LONG { work() } else { py.detach(work) }
 }

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::pymodule;
 
+mod fernet;
 mod keyring;
 mod secret;
 mod vault;
@@ -15,16 +16,27 @@ mod native {
     use strongroom::MaskStyle;
 
     #[pymodule_export]
+    use crate::fernet::{FernetKey, FernetKeys, fernet_decode};
+    #[pymodule_export]
     use crate::keyring::{Keyring, generate_keyring, keyring_from_environment_values, parse_keyring};
     #[pymodule_export]
     use crate::secret::{NativeError, Secret, make_secret};
     #[pymodule_export]
-    use crate::vault::{MemoryStore, Session, Vault, open_vault, sqlite_plan, sqlite_plan_opening, sqlite_statements};
+    use crate::vault::{
+        MemoryStore, Session, Vault, begin_store_check, open_vault, sqlite_plan, sqlite_plan_opening, sqlite_statements,
+    };
 
     /// The version of this package.
     #[pyfunction]
     fn version() -> &'static str {
         env!("CARGO_PKG_VERSION")
+    }
+
+    /// From here on, all randomness follows from a seed: for transcripts.
+    #[cfg(feature = "transcripts")]
+    #[pyfunction]
+    fn fix_entropy(seed: u32) -> &'static str {
+        strongroom_bindings::fix_entropy(seed)
     }
 
     /// A text that stands for a value.

@@ -57,6 +57,12 @@ impl Session {
     }
 }
 
+/// Starts the conformance kit, for a store that is to be put to the test.
+#[pyfunction]
+pub(crate) fn begin_store_check() -> Session {
+    Session { session: strongroom_bindings::Session::of_store_check() }
+}
+
 /// A store in memory.
 #[pyclass(frozen)]
 #[derive(Default)]

@@ -4,9 +4,11 @@ mod allocator;
 mod keyring;
 mod secret;
 mod value;
+mod vault;
 
 pub use keyring::{NativeKeyring, generate_keyring, parse_keyring};
 pub use secret::{NativeSecret, make_secret};
+pub use vault::{MemoryStore, NativeSession, NativeVault, begin_store_check, open_vault};
 
 use strongroom::MaskStyle;
 use value::{thrown, value_of};
@@ -17,6 +19,14 @@ use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 #[must_use]
 pub fn version() -> String {
     env!("CARGO_PKG_VERSION").into()
+}
+
+/// From here on, all randomness follows from a seed: for transcripts.
+#[cfg(feature = "transcripts")]
+#[wasm_bindgen(js_name = fixEntropy)]
+#[must_use]
+pub fn fix_entropy(seed: u32) -> String {
+    strongroom_bindings::fix_entropy(seed).into()
 }
 
 /// A text that stands for a value.

@@ -12,10 +12,37 @@ pub struct NativeSecret {
     value: RefCell<Option<SecretBytes>>,
 }
 
+impl NativeSecret {
+    pub(crate) fn new(value: SecretBytes) -> Self {
+        NativeSecret { value: RefCell::new(Some(value)) }
+    }
+
+    pub(crate) fn into_value(self) -> Option<SecretBytes> {
+        self.value.into_inner()
+    }
+
+    fn with<T>(&self, use_value: impl FnOnce(&SecretBytes) -> Result<T, JsValue>) -> Result<T, JsValue> {
+        match self.value.borrow().as_ref() {
+            Some(value) => use_value(value),
+            None => Err(thrown(Error::new(ErrorCode::InvalidArgument, "the secret was wiped: get it again"))),
+        }
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// JavaScript's handle of a [`NativeSecret`], for arguments that may be absent: an `Option<&NativeSecret>` can't cross.
+    #[wasm_bindgen(typescript_type = "NativeSecret")]
+    pub type SecretHandle;
+
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn copy(this: &SecretHandle) -> Result<NativeSecret, JsValue>;
+}
+
 /// Takes a value from JavaScript.
 #[wasm_bindgen(js_name = makeSecret)]
 pub fn make_secret(value: &JsValue) -> Result<NativeSecret, JsValue> {
-    Ok(NativeSecret { value: RefCell::new(Some(value_of(value)?)) })
+    value_of(value).map(NativeSecret::new)
 }
 
 #[wasm_bindgen]
@@ -45,15 +72,13 @@ impl NativeSecret {
         self.with(|value| other.with(|other| Ok(value == other)))
     }
 
+    /// The same value once more, to be wiped by itself.
+    pub fn copy(&self) -> Result<NativeSecret, JsValue> {
+        self.with(|value| Ok(NativeSecret::new(SecretBytes::copy_of(value.expose()))))
+    }
+
     /// Lets go of the value.
     pub fn wipe(&self) {
         self.value.replace(None);
-    }
-
-    fn with<T>(&self, use_value: impl FnOnce(&SecretBytes) -> Result<T, JsValue>) -> Result<T, JsValue> {
-        match self.value.borrow().as_ref() {
-            Some(value) => use_value(value),
-            None => Err(thrown(Error::new(ErrorCode::InvalidArgument, "the secret was wiped: get it again"))),
-        }
     }
 }

@@ -2,13 +2,16 @@
  * strongroom for the browser. `await init()` once, then use it like the Node package.
  *
  * @example
- * import { init, Keyring } from "strongroom-web";
+ * import { init, Keyring, MemoryStore, Vault } from "strongroom-web";
  * await init();
- * Keyring.parse(text).decrypt(token);
+ * const vault = new Vault({ keyring: Keyring.generate(), store: new MemoryStore() });
+ * await vault.set("STRIPE_API_KEY", "sk_test_abc123", { actor: "alice" });
+ * (await vault.get("STRIPE_API_KEY", { actor: "alice" })).reveal(); // "sk_test_abc123"
  */
 import { install } from "../../bindings/js/native.js";
 import load, * as native from "../pkg/strongroom_wasm.js";
 
+export type * from "../../bindings/js/contract.js";
 export {
   type AnyStrongroomError,
   ERROR_CODES,
@@ -22,7 +25,9 @@ export {
   type KeyInfo,
   Keyring,
 } from "../../bindings/js/keyring.js";
+export { MemoryStore } from "../../bindings/js/memory.js";
 export { type Format, type MaskStyle, mask, Secret, type SecretDetails } from "../../bindings/js/secret.js";
+export * from "../../bindings/js/vault.js";
 
 /** Where the module comes from: a URL, a response, its bytes, or the module itself. */
 export type ModuleSource = string | URL | Request | Response | BufferSource | WebAssembly.Module;

@@ -1,5 +1,6 @@
 //! Key material, and what is derived from it.
 
+use super::fernet::FernetKey;
 use crate::encoding::{from_hex, hex};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -64,6 +65,7 @@ pub struct KeyMaterial {
     id: KeyId,
     // Boxed, so that moving a keyring leaves no copy of the key schedule behind.
     sealer: Box<Xaes256Gcm>,
+    fernet: FernetKey,
 }
 
 impl KeyMaterial {
@@ -73,7 +75,13 @@ impl KeyMaterial {
         let seal_key = derive_32(&kdf, "strongroom/v1/seal");
         let id = KeyId(**derive_32(&kdf, "strongroom/v1/key-id"));
         let sealer = Box::new(Xaes256Gcm::new((&**seal_key).into()));
-        KeyMaterial { raw, id, sealer }
+        let fernet = FernetKey::derive(&raw);
+        KeyMaterial { raw, id, sealer, fernet }
+    }
+
+    /// The same material as a Fernet key.
+    pub const fn fernet(&self) -> &FernetKey {
+        &self.fernet
     }
 
     /// The key id.

@@ -4,7 +4,7 @@
 //! and the [`Context`] as associated data. It never falls back to another format.
 
 use super::{Context, KeyId, KeyMaterial, malformed};
-use crate::encoding::{base64url, from_base64url};
+use crate::encoding::{from_base64url, prefixed_base64url};
 use crate::entropy::{Entropy, make_bytes};
 use crate::error::{Error, ErrorCode, Result};
 use crate::secret::SecretBytes;
@@ -20,25 +20,24 @@ pub const PREFIX: &str = "sr1.";
 const ID_LEN: usize = 32;
 const NONCE_LEN: usize = 24;
 const TAG_LEN: usize = 16;
+const BODY_START: usize = ID_LEN + NONCE_LEN;
 
 /// Seals a value under a key, bound to its context. Errors: `ENTROPY_FAILED`; `VALUE_INVALID` above 2^36 - 32 bytes.
 pub fn seal(key: &KeyMaterial, entropy: &mut dyn Entropy, context: &Context<'_>, plaintext: &[u8]) -> Result<String> {
     let id = key.id();
     let nonce: [u8; NONCE_LEN] = make_bytes(entropy)?;
-    let mut bytes = Vec::with_capacity(ID_LEN + NONCE_LEN + plaintext.len() + TAG_LEN);
+    let mut bytes = Vec::with_capacity(BODY_START + plaintext.len() + TAG_LEN);
     bytes.extend_from_slice(id.as_bytes());
     bytes.extend_from_slice(&nonce);
     bytes.extend_from_slice(plaintext);
-    let body = bytes.get_mut(ID_LEN + NONCE_LEN..).unwrap_or_default();
+    let body = bytes.get_mut(BODY_START..).unwrap_or_default();
     let sealed = key.sealer().encrypt_inout_detached(&Nonce::from(nonce), &context.encode(&id), body.into());
     let Ok(tag) = sealed else {
         bytes.zeroize();
         return Err(Error::new(ErrorCode::ValueInvalid, "the value is too long to be sealed"));
     };
     bytes.extend_from_slice(&tag);
-    let mut text = String::from(PREFIX);
-    text.push_str(&base64url(&bytes));
-    Ok(text)
+    Ok(prefixed_base64url(PREFIX, &bytes))
 }
 
 /// A sealed text, taken apart but not opened.
@@ -46,7 +45,8 @@ pub struct Sealed {
     key_id: KeyId,
     nonce: [u8; NONCE_LEN],
     tag: [u8; TAG_LEN],
-    ciphertext: Vec<u8>,
+    // Everything but the tag: the value is opened where it lies.
+    bytes: Vec<u8>,
 }
 
 impl Sealed {
@@ -61,9 +61,8 @@ impl Sealed {
         let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>().ok_or_else(too_short)?;
         let (ciphertext, tag) = rest.split_last_chunk::<TAG_LEN>().ok_or_else(too_short)?;
         let (key_id, nonce, tag, length) = (KeyId::from_bytes(*key_id), *nonce, *tag, ciphertext.len());
-        bytes.drain(..ID_LEN + NONCE_LEN);
-        bytes.truncate(length);
-        Ok(Sealed { key_id, nonce, tag, ciphertext: bytes })
+        bytes.truncate(BODY_START + length);
+        Ok(Sealed { key_id, nonce, tag, bytes })
     }
 
     /// The id of the key that it was sealed with: public, and not yet authenticated.
@@ -73,16 +72,17 @@ impl Sealed {
 
     /// Opens the value under its key and context. Errors: `NOT_AUTHENTIC`, with no sub-reason.
     pub fn open(self, key: &KeyMaterial, context: &Context<'_>) -> Result<SecretBytes> {
-        let mut buffer = self.ciphertext;
+        let mut bytes = self.bytes;
+        let body = bytes.get_mut(BODY_START..).unwrap_or_default();
         // The key id is part of the associated data, so an id that is not the key's own fails like any alteration.
         let (nonce, tag) = (Nonce::from(self.nonce), Tag::from(self.tag));
         let data = context.encode(&self.key_id);
-        let opened = key.sealer().decrypt_inout_detached(&nonce, &data, buffer.as_mut_slice().into(), &tag);
+        let opened = key.sealer().decrypt_inout_detached(&nonce, &data, body.into(), &tag);
         if opened.is_err() || self.key_id != key.id() {
-            buffer.zeroize();
+            bytes.zeroize();
             return Err(Error::not_authentic());
         }
-        Ok(SecretBytes::new(buffer))
+        Ok(SecretBytes::tail(bytes, BODY_START))
     }
 }
 
@@ -90,6 +90,7 @@ impl Sealed {
 mod tests {
     use super::*;
     use crate::crypto::Purpose;
+    use crate::encoding::base64url;
     use crate::entropy::testing::Seeded;
     use alloc::boxed::Box;
     use zeroize::Zeroizing;

@@ -184,7 +184,8 @@ impl Io {
         }
     }
 
-    async fn ask(&self, request: Request) -> Answer {
+    /// The answer to one request, not looked at.
+    pub(crate) async fn ask(&self, request: Request) -> Answer {
         {
             let mut exchange = self.exchange.lock();
             exchange.number = exchange.number.saturating_add(1);

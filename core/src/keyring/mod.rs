@@ -187,13 +187,14 @@ impl Keyring {
         Ok(())
     }
 
-    /// Encrypts an application's own data under the primary key.
+    /// Encrypts an application's own data under the primary key. `now` stands in Fernet tokens, to the second; the other
+    /// formats carry no time.
     ///
-    /// Errors: `INVALID_ARGUMENT` when associated data is given for a format that knows none; `UNSUPPORTED` for
-    /// [`Format::Fernet`], which is read but not written; `ENTROPY_FAILED`; `VALUE_INVALID` beyond the cipher's limit.
+    /// Errors: `INVALID_ARGUMENT` when associated data is given for a format that knows none; `ENTROPY_FAILED`;
+    /// `VALUE_INVALID` beyond the cipher's limit.
     pub fn encrypt(
         &self,
-        entropy: &mut dyn Entropy,
+        (entropy, now): (&mut dyn Entropy, Timestamp),
         plaintext: &[u8],
         format: Format,
         associated_data: Option<&[u8]>,
@@ -202,25 +203,52 @@ impl Keyring {
         match (format, associated_data) {
             (Format::Sealed, _) => sealed::seal(primary, entropy, &Context::data(associated_data), plaintext),
             (Format::NodeGcm, None) => node_gcm::encrypt(primary, entropy, plaintext),
+            (Format::Fernet, None) => {
+                let seconds = u64::try_from(now.as_millis().div_euclid(1000)).unwrap_or_default();
+                Ok(primary.fernet().encrypt(entropy, seconds, plaintext)?.to_text())
+            }
             (Format::NodeGcm | Format::Fernet, Some(_)) => {
                 let message = "this format knows no associated data: leave it out, or use the format sealed";
                 Err(Error::new(ErrorCode::InvalidArgument, message))
-            }
-            (Format::Fernet, None) => {
-                let message = "fernet tokens are read, not written: use the format sealed or node_gcm";
-                Err(Error::new(ErrorCode::Unsupported, message))
             }
         }
     }
 
     /// Decrypts an application's own data, in whichever of the three formats it is.
     ///
-    /// Associated data binds sealed values alone: the older formats know none, and it is not looked at for them. The
-    /// result says which format it was, for callers who accept only sealed values.
-    ///
-    /// Errors: `KEY_UNKNOWN`, `NOT_AUTHENTIC`, `TOKEN_MALFORMED`.
+    /// Associated data binds sealed values alone: the older formats know none, and it is not looked at for them. Where no
+    /// old values are left, [`Keyring::decrypt_only`] refuses them. Errors: `KEY_UNKNOWN`, `NOT_AUTHENTIC`,
+    /// `TOKEN_MALFORMED`.
     pub fn decrypt(&self, text: &str, associated_data: Option<&[u8]>) -> Result<Decrypted> {
         self.open(text, &Context::data(associated_data))
+    }
+
+    /// The same for values of some formats alone. Errors: also `TOKEN_MALFORMED` for a value of another format.
+    ///
+    /// ```
+    /// use strongroom::crypto::Format;
+    /// use strongroom::{ErrorCode, Keyring};
+    /// let keyring = Keyring::parse("cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=")?;
+    /// let fernet = "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA==";
+    /// assert_eq!(keyring.decrypt(fernet, None)?.value.expose(), b"hello");
+    /// let refused = keyring.decrypt_only(&[Format::Sealed], fernet, None).unwrap_err();
+    /// assert_eq!(refused.code(), ErrorCode::TokenMalformed);
+    /// # Ok::<(), strongroom::Error>(())
+    /// ```
+    pub fn decrypt_only(&self, formats: &[Format], text: &str, associated_data: Option<&[u8]>) -> Result<Decrypted> {
+        let refused = |format: Format| {
+            let message = format!("the value is in the format {}, which is not accepted here", format.name());
+            Err(Error::new(ErrorCode::TokenMalformed, message))
+        };
+        // Before it is opened, when its text says what it is; a text that looks like a token may yet be another format.
+        if Format::of(text) == Format::Sealed && !formats.contains(&Format::Sealed) {
+            return refused(Format::Sealed);
+        }
+        if Format::of(text) != Format::Sealed && formats == [Format::Sealed] {
+            return refused(Format::of(text));
+        }
+        let decrypted = self.decrypt(text, associated_data)?;
+        if formats.contains(&decrypted.format) { Ok(decrypted) } else { refused(decrypted.format) }
     }
 
     /// Opens a value in its context; the formats that know no context are tried in ring order.
@@ -228,8 +256,8 @@ impl Keyring {
         match Format::of(text) {
             Format::Sealed => self.open_sealed(text, context),
             Format::Fernet => {
-                let as_fernet =
-                    Token::parse(text).and_then(|token| self.try_each(Format::Fernet, |key| token.decrypt(key, None)));
+                let as_fernet = Token::parse(text)
+                    .and_then(|token| self.try_each(Format::Fernet, |key| token.decrypt(key.fernet(), None)));
                 as_fernet.or_else(|error| self.open_node_gcm(text).map_err(|_| error))
             }
             Format::NodeGcm => self.open_node_gcm(text),

@@ -60,8 +60,8 @@ fn text_that_is_no_key_is_described_and_not_repeated() {
 #[test]
 fn the_first_key_of_a_list_writes_and_all_read() {
     let (old, new) = (ring(1), ring(2));
-    let sealed = old.encrypt(&mut Seeded::new(9), b"v", Format::Sealed, None).unwrap();
-    let legacy = old.encrypt(&mut Seeded::new(9), b"v", Format::NodeGcm, None).unwrap();
+    let sealed = old.encrypt((&mut Seeded::new(9), NOW), b"v", Format::Sealed, None).unwrap();
+    let legacy = old.encrypt((&mut Seeded::new(9), NOW), b"v", Format::NodeGcm, None).unwrap();
     let texts = [new.dangerous_export(), old.dangerous_export()];
     let joined = texts.map(|text| core::str::from_utf8(text.expose()).unwrap().to_string()).join("\n");
     let both = Keyring::parse(&joined).unwrap();
@@ -70,7 +70,7 @@ fn the_first_key_of_a_list_writes_and_all_read() {
         let opened = both.decrypt(text, None).unwrap();
         assert_eq!((opened.value.expose(), opened.key_id), (b"v".as_slice(), id(&old)));
     }
-    let written = both.encrypt(&mut Seeded::new(3), b"w", Format::Sealed, None).unwrap();
+    let written = both.encrypt((&mut Seeded::new(3), NOW), b"w", Format::Sealed, None).unwrap();
     assert_eq!(new.decrypt(&written, None).unwrap().value.expose(), b"w");
     let unknown = old.decrypt(&written, None).unwrap_err();
     assert_eq!(unknown.code(), ErrorCode::KeyUnknown);
@@ -82,7 +82,7 @@ fn the_first_key_of_a_list_writes_and_all_read() {
 fn a_key_goes_through_its_life_in_one_direction() {
     let mut keys = ring(1);
     let first = id(&keys);
-    let old = keys.encrypt(&mut Seeded::new(9), b"v", Format::Sealed, None).unwrap();
+    let old = keys.encrypt((&mut Seeded::new(9), NOW), b"v", Format::Sealed, None).unwrap();
     assert_eq!(keys.advance(&first, KeyState::Disabled).unwrap_err().code(), ErrorCode::KeyInUse);
     let second = keys.add_primary(&mut Seeded::new(2), Some("2026"), NOW).unwrap();
     assert_eq!(
@@ -123,8 +123,44 @@ fn the_environment_names_exactly_one_place() {
 
 #[test]
 fn associated_data_is_refused_where_it_would_bind_nothing() {
-    let error = ring(1).encrypt(&mut Seeded::new(1), b"v", Format::NodeGcm, Some(b"row")).unwrap_err();
-    assert_eq!(error.code(), ErrorCode::InvalidArgument);
+    for format in [Format::NodeGcm, Format::Fernet] {
+        let error = ring(1).encrypt((&mut Seeded::new(1), NOW), b"v", format, Some(b"row")).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidArgument);
+    }
+}
+
+#[test]
+fn a_fernet_token_carries_the_second_it_was_made_in() {
+    for (now, second) in [(1_700_000_000_999, 1_700_000_000), (999, 0), (0, 0), (-1, 0)] {
+        let now = Timestamp::from_millis(now);
+        let text = ring(1).encrypt((&mut Seeded::new(9), now), b"v", Format::Fernet, None).unwrap();
+        assert_eq!(Token::parse(&text).unwrap().timestamp(), second);
+        let opened = ring(1).decrypt(&text, None).unwrap();
+        assert_eq!((opened.value.expose(), opened.format), (&b"v"[..], Format::Fernet));
+    }
+}
+
+#[test]
+fn only_the_formats_that_are_accepted_are_opened() {
+    let all = [Format::Sealed, Format::Fernet, Format::NodeGcm];
+    for written in all {
+        let text = ring(1).encrypt((&mut Seeded::new(9), NOW), b"v", written, None).unwrap();
+        for accepted in [&all[..], &all[..1], &all[1..2], &all[2..], &all[..2], &all[1..], &[]] {
+            let opened = ring(1).decrypt_only(accepted, &text, None);
+            match accepted.contains(&written) {
+                true => assert_eq!(opened.unwrap().value.expose(), b"v"),
+                false => {
+                    let error = opened.unwrap_err();
+                    assert_eq!(error.code(), ErrorCode::TokenMalformed, "{written:?} of {accepted:?}");
+                    assert!(error.message().contains(written.name()), "{error}");
+                }
+            }
+        }
+    }
+    // The format is refused before the key is looked for.
+    let foreign = ring(2).encrypt((&mut Seeded::new(9), NOW), b"v", Format::Fernet, None).unwrap();
+    let error = ring(1).decrypt_only(&[Format::Sealed], &foreign, None).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::TokenMalformed);
 }
 
 #[test]

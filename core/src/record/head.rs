@@ -99,7 +99,7 @@ mod tests {
 
         // What a thief of the store can do who knows a plaintext: choose the root, and authenticate what they like.
         let chosen = VaultRoot::make(&mut Seeded::new(3)).unwrap();
-        let sealed = keyring.encrypt(&mut Seeded::new(4), chosen.expose(), Format::NodeGcm, None).unwrap();
+        let sealed = keyring.encrypt((&mut Seeded::new(4), now), chosen.expose(), Format::NodeGcm, None).unwrap();
         let mut body: Body = record.body().unwrap();
         body.roots[0].sealed = sealed;
         let forged = Record { data: write_body(&body).unwrap(), ..record }.authenticate(&chosen.derive_keys().record);

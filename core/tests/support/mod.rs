@@ -267,7 +267,9 @@ pub(crate) fn with_events(store: &MemoryStore, change: impl FnOnce(&mut Vec<Even
 /// A row as an old program wrote it: no revision, no MAC, a value of Node's aes-256-gcm.
 pub(crate) fn old_row(keyring: &Keyring, name: &str, value: &str) -> Record {
     let mut entropy = Seeded::new(name.len() as u64 * 1000 + value.len() as u64);
-    let encrypted = keyring.encrypt(&mut entropy, value.as_bytes(), strongroom::crypto::Format::NodeGcm, None).unwrap();
+    let encrypted = keyring
+        .encrypt((&mut entropy, Timestamp::from_millis(0)), value.as_bytes(), strongroom::crypto::Format::NodeGcm, None)
+        .unwrap();
     Record {
         key: RecordKey { kind: RecordKind::Secret, namespace: "default".into(), name: name.into() },
         revision: 0,

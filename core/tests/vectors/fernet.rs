@@ -1,4 +1,4 @@
-//! The Fernet specification's own vectors: `generate`, `verify` and `invalid`, read (tokens are not written).
+//! The Fernet specification's own vectors: `generate`, `verify` and `invalid`.
 
 use super::material;
 use base64::Engine;
@@ -42,7 +42,7 @@ impl Vector {
     }
 
     fn decrypt(&self, validity: Option<Validity>) -> Result<Vec<u8>> {
-        Ok(Token::parse(&self.token)?.decrypt(&self.key(), validity)?.expose().to_vec())
+        Ok(Token::parse(&self.token)?.decrypt(self.key().fernet(), validity)?.expose().to_vec())
     }
 
     fn code(&self, validity: Option<Validity>) -> Option<ErrorCode> {
@@ -57,13 +57,15 @@ fn load(json: &str, count: usize) -> Vec<Vector> {
 }
 
 #[test]
-fn generated_tokens_are_read_back() {
+fn tokens_are_generated_to_the_letter_and_read_back() {
     for vector in load(include_str!("fernet_generate.json"), 1) {
         let token = Token::parse(&vector.token).unwrap();
         assert_eq!(token.timestamp(), vector.now());
         assert_eq!(vector.now(), 499_162_800, "the specification's own instant");
-        assert_eq!(URL_SAFE.decode(&vector.token).unwrap()[9..25], vector.iv.clone().unwrap());
-        assert_eq!(vector.decrypt(None).unwrap(), vector.src.unwrap().as_bytes());
+        let (iv, src) = (vector.iv.clone().unwrap().try_into().unwrap(), vector.src.clone().unwrap());
+        let written = vector.key().fernet().encrypt_with_iv(&iv, vector.now(), src.as_bytes()).unwrap();
+        assert_eq!(written.to_text(), vector.token);
+        assert_eq!(vector.decrypt(None).unwrap(), src.as_bytes());
     }
 }
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
 from strongroom import _native
-from strongroom._error import translated
+from strongroom._error import of_code, of_native, translated
 from strongroom._time import instant
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from strongroom._secret import Format
@@ -94,24 +94,36 @@ class Keyring:
         format: Format = "sealed",  # noqa: A002  # the field's own word
         associated_data: str | bytes | None = None,
     ) -> str:
-        """Encrypts, under the primary key. `fernet` is read, not written.
+        """Encrypts, under the primary key.
 
-        Raises `InvalidArgumentError` when associated data is given for a format that knows none.
+        `format`: those other than `sealed` are for programs that do not use strongroom yet. Raises
+        `InvalidArgumentError` when associated data is given for a format that knows none.
         """
         try:
-            with translated():
-                return self._handle.encrypt(plaintext, format, associated_data)
+            return self._handle.encrypt(plaintext, format, associated_data, time.time() * 1000)
+        except _native.NativeError as error:
+            raise of_native(error) from None
         finally:
             del plaintext  # A traceback that shows locals must not show it.
 
-    def decrypt(self, token: str, *, associated_data: str | bytes | None = None) -> bytes:
+    def decrypt(
+        self, token: str, *, associated_data: str | bytes | None = None, formats: Sequence[Format] | None = None
+    ) -> bytes:
         """Decrypts a token, whichever of the three formats it is in.
 
-        The formats other than `sealed` know no associated data, and it is not looked at for them. Raises
-        `NotAuthenticError`, `KeyUnknownError`, `TokenMalformedError`.
+        The formats other than `sealed` know no associated data, and it is not looked at for them. `formats`: those that
+        are accepted, all three when `None`; `["sealed"]` where no old values are left, since a value in an older format
+        could be moved to another place. Raises `NotAuthenticError`, `KeyUnknownError`, `TokenMalformedError`, also for a
+        format that is not accepted.
+
+        >>> keyring = Keyring.generate()
+        >>> keyring.decrypt(keyring.encrypt(b"hunter2", format="fernet"), formats=["sealed", "fernet"])
+        b'hunter2'
         """
-        with translated():
-            return self._handle.decrypt(token, associated_data)
+        try:
+            return self._handle.decrypt(token, associated_data, None if formats is None else _listed(formats))
+        except _native.NativeError as error:
+            raise of_native(error) from None
 
     def inspect_token(self, token: str, *, associated_data: str | bytes | None = None) -> tuple[Format, str]:
         """The format of a token and the id of the key that opens it. Opens it to find out; raises as `decrypt` does."""
@@ -131,3 +143,9 @@ class Keyring:
 
     def __repr__(self) -> str:
         return f"Keyring({', '.join(key.id[:8] for key in self.keys)})"
+
+
+def _listed(formats: Sequence[Format]) -> list[str]:
+    if isinstance(formats, str):
+        raise of_code("INVALID_ARGUMENT", "`formats` is a list, not one text")
+    return list(formats)

@@ -1,5 +1,6 @@
 //! A store in memory: the storage contract in its plainest form, for tests, for trying out, and as the example to read.
 
+use super::{CommitFailed, Page, Store, answer};
 use crate::audit::Event;
 use crate::flow::{Answer, ChangeSet, CommitAnswer, EventQuery, EventScope, Expected, Item, ListQuery, Request};
 use crate::record::{Record, RecordKey};
@@ -7,6 +8,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use core::convert::Infallible;
 
 /// Records and events in memory. Gone with the process.
 #[derive(Clone, Debug, Default)]
@@ -30,14 +32,9 @@ impl MemoryStore {
     /// assert_eq!(answer, Answer::Load { records: vec![] });
     /// ```
     pub fn answer(&mut self, request: &Request) -> Answer {
-        match request {
-            Request::Load { keys } => {
-                Answer::Load { records: keys.iter().filter_map(|key| self.records.get(key)).cloned().collect() }
-            }
-            Request::List { query, cursor } => self.list(query, cursor.as_deref()),
-            Request::Commit { change_set } => Answer::Commit(self.commit(change_set)),
-            Request::Events { query, cursor } => self.events(query, cursor.as_deref()),
-            Request::Wait { .. } => Answer::Wait {},
+        match answer(self, request) {
+            Ok(answer) => answer,
+            Err((failed, _)) => failed,
         }
     }
 
@@ -50,8 +47,16 @@ impl MemoryStore {
     pub fn all_events(&self) -> &[Event] {
         &self.events
     }
+}
 
-    fn list(&self, query: &ListQuery, cursor: Option<&str>) -> Answer {
+impl Store for MemoryStore {
+    type Error = Infallible;
+
+    fn load(&mut self, keys: &[RecordKey]) -> Result<Vec<Record>, Infallible> {
+        Ok(keys.iter().filter_map(|key| self.records.get(key)).cloned().collect())
+    }
+
+    fn list(&mut self, query: &ListQuery, cursor: Option<&str>) -> Result<Page<Item>, Infallible> {
         let wanted = |key: &&RecordKey| {
             key.kind == query.kind && query.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace)
         };
@@ -68,10 +73,10 @@ impl MemoryStore {
         let items: Vec<Item> = rest.by_ref().take(query.limit as usize).collect();
         let last = items.last().filter(|_| rest.peek().is_some());
         let cursor = last.map(|item| format!("{}\0{}", item.key.namespace, item.key.name));
-        Answer::List { items, cursor }
+        Ok(Page { items, cursor })
     }
 
-    fn events(&self, query: &EventQuery, cursor: Option<&str>) -> Answer {
+    fn events(&mut self, query: &EventQuery, cursor: Option<&str>) -> Result<Page<Event>, Infallible> {
         let wanted = |event: &Event| match &query.scope {
             EventScope::Slot { namespace, name } => {
                 event.namespace.as_ref() == Some(namespace) && event.name.as_ref() == Some(name)
@@ -94,12 +99,12 @@ impl MemoryStore {
         let page: Vec<(usize, &Event)> = rest.by_ref().take(query.limit as usize).collect();
         let last = page.last().filter(|_| rest.peek().is_some());
         let cursor = last.map(|(place, _)| place.to_string());
-        Answer::Events { events: page.into_iter().map(|(_, event)| event.clone()).collect(), cursor }
+        Ok(Page { items: page.into_iter().map(|(_, event)| event.clone()).collect(), cursor })
     }
 
-    fn commit(&mut self, change_set: &ChangeSet) -> CommitAnswer {
+    fn commit(&mut self, change_set: &ChangeSet) -> Result<CommitAnswer, CommitFailed<Infallible>> {
         if self.events.iter().any(|event| event.operation_id.as_ref() == Some(&change_set.operation_id)) {
-            return CommitAnswer::Committed;
+            return Ok(CommitAnswer::Committed);
         }
         let expected = (change_set.puts.iter().map(|put| (&put.record.key, put.expected)))
             .chain(change_set.deletes.iter().map(|delete| (&delete.key, delete.expected)))
@@ -114,7 +119,7 @@ impl MemoryStore {
             has_place(event) && self.events.iter().any(|old| old.stream == event.stream && old.seq == event.seq)
         };
         if !expected.into_iter().all(as_expected) || change_set.events.iter().any(taken) {
-            return CommitAnswer::Conflict;
+            return Ok(CommitAnswer::Conflict);
         }
         for put in &change_set.puts {
             let mut record = put.record.clone();
@@ -134,6 +139,6 @@ impl MemoryStore {
             }
         }
         self.events.extend(change_set.events.iter().cloned());
-        CommitAnswer::Committed
+        Ok(CommitAnswer::Committed)
     }
 }

@@ -1,0 +1,169 @@
+//! Stores for Rust hosts: the storage contract as a trait, and the loop that drives a flow over one.
+
+mod memory;
+
+pub use memory::MemoryStore;
+
+use crate::audit::Event;
+use crate::error::{Error, ErrorCode};
+use crate::flow::{Answer, Applied, ChangeSet, CommitAnswer, EventQuery, Flow, Item, ListQuery, Reply, Request, Step};
+use crate::record::{Record, RecordKey};
+use crate::time::Timestamp;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// A page, and where it ended: nothing when it was the last. Only the last page may be empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// At most as many as the query's limit.
+    pub items: Vec<T>,
+    /// What to ask for the next page with: any text that tells the store where to go on.
+    pub cursor: Option<String>,
+}
+
+/// A commit that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitFailed<E> {
+    /// Whether it was applied all the same. When nobody knows, the flow asks again with the same operation id.
+    pub applied: Applied,
+    /// Why it failed.
+    pub cause: E,
+}
+
+/// Where a vault's records and events live. [`check_store`](crate::conformance::check_store) tells whether one is right.
+pub trait Store {
+    /// What it fails with.
+    type Error;
+
+    /// The records with these keys that exist, in any order, and no others; all as they were at one moment.
+    fn load(&mut self, keys: &[RecordKey]) -> Result<Vec<Record>, Self::Error>;
+
+    /// A page of keys and revisions, ordered by namespace and name, byte by byte.
+    fn list(&mut self, query: &ListQuery, cursor: Option<&str>) -> Result<Page<Item>, Self::Error>;
+
+    /// Applies all of a change set or none of it. One whose operation id is among the events was applied before: it is
+    /// answered `Committed`, and nothing is done.
+    fn commit(&mut self, change_set: &ChangeSet) -> Result<CommitAnswer, CommitFailed<Self::Error>>;
+
+    /// A page of events, in the order of the query's scope.
+    fn events(&mut self, query: &EventQuery, cursor: Option<&str>) -> Result<Page<Event>, Self::Error>;
+}
+
+/// The time, for [`drive`]. A closure that tells it is a clock whose waiting takes none.
+pub trait Clock {
+    /// The present.
+    fn now(&mut self) -> Timestamp;
+
+    /// Lets some milliseconds pass, between two tries against other writers.
+    fn wait(&mut self, _millis: u64) {}
+}
+
+impl<F: FnMut() -> Timestamp> Clock for F {
+    fn now(&mut self) -> Timestamp {
+        self()
+    }
+}
+
+/// Why an operation failed; and when it was the store that failed, with what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed<E> {
+    /// The operation's error.
+    pub error: Error,
+    /// What the store failed with last.
+    pub cause: Option<E>,
+}
+
+impl<E> fmt::Display for Failed<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<E: core::error::Error + 'static> core::error::Error for Failed<E> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| cause as _)
+    }
+}
+
+impl<E> From<Error> for Failed<E> {
+    fn from(error: Error) -> Self {
+        Failed { error, cause: None }
+    }
+}
+
+/// Drives a flow over a store to its end.
+///
+/// ```
+/// use std::sync::Arc;
+/// use strongroom::ident::Slot;
+/// use strongroom::store::{MemoryStore, drive};
+/// use strongroom::{Actor, Keyring, SecretBytes, Timestamp, Vault, VaultOptions};
+/// # struct Counting(u64);
+/// # impl strongroom::Entropy for Counting {
+/// #     fn fill(&mut self, buffer: &mut [u8]) -> strongroom::Result<()> {
+/// #         self.0 += 1;
+/// #         buffer.iter_mut().zip(self.0.to_be_bytes()).for_each(|(to, from)| *to = from);
+/// #         Ok(())
+/// #     }
+/// # }
+/// # fn os_entropy() -> Box<dyn strongroom::Entropy> { Box::new(Counting(0)) }
+/// # fn now() -> Timestamp { Timestamp::from_millis(1_700_000_000_000) }
+/// let keyring = Keyring::parse("x42iNYxSqIjBHy0fvZ7tUzsqHsvGK2tj6lqUSWJmNVo=")?;
+/// let vault = Vault::new(Arc::new(keyring), VaultOptions::default())?;
+/// let (alice, slot) = (Actor::new("alice")?, Slot::parse(None, "STRIPE_API_KEY")?);
+/// let mut store = MemoryStore::new();
+/// let value = SecretBytes::copy_of(b"sk_test_abc123");
+/// let written = drive(vault.set(&alice, &slot, value, os_entropy()), &mut store, now)?;
+/// assert_eq!(written.version, Some(1));
+/// let read = drive(vault.get(&alice, &slot, os_entropy()), &mut store, now)?;
+/// assert_eq!(read.value.expose(), b"sk_test_abc123");
+/// # Ok::<(), strongroom::store::Failed<core::convert::Infallible>>(())
+/// ```
+pub fn drive<T: Send + 'static, S: Store>(
+    mut flow: Flow<T>,
+    store: &mut S,
+    mut clock: impl Clock,
+) -> Result<T, Failed<S::Error>> {
+    let (mut reply, mut cause) = (None, None);
+    loop {
+        match flow.step(clock.now(), reply.take())? {
+            Step::Done(Ok(done)) => return Ok(done),
+            Step::Done(Err(error)) => {
+                let cause = cause.filter(|_| error.code() == ErrorCode::StorageFailed);
+                return Err(Failed { error, cause });
+            }
+            Step::Ask { number, request } => {
+                if let Request::Wait { millis } = request {
+                    clock.wait(millis);
+                }
+                let answer = answer(store, &request).unwrap_or_else(|(failed, why)| {
+                    cause = Some(why);
+                    failed
+                });
+                reply = Some(Reply { number, answer });
+            }
+        }
+    }
+}
+
+/// What a store says to a request: an answer, or the answer that tells of a failure, and its cause.
+fn answer<S: Store>(store: &mut S, request: &Request) -> Result<Answer, (Answer, S::Error)> {
+    let failed = |cause| (Answer::Failed { applied: Applied::Unknown }, cause);
+    Ok(match request {
+        Request::Load { keys } => Answer::Load { records: store.load(keys).map_err(failed)? },
+        Request::List { query, cursor } => {
+            let Page { items, cursor } = store.list(query, cursor.as_deref()).map_err(failed)?;
+            Answer::List { items, cursor }
+        }
+        Request::Events { query, cursor } => {
+            let Page { items: events, cursor } = store.events(query, cursor.as_deref()).map_err(failed)?;
+            Answer::Events { events, cursor }
+        }
+        Request::Commit { change_set } => {
+            let told = |CommitFailed { applied, cause }| (Answer::Failed { applied }, cause);
+            Answer::Commit(store.commit(change_set).map_err(told)?)
+        }
+        Request::Wait { .. } => Answer::Wait {},
+    })
+}

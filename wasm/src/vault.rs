@@ -1,0 +1,90 @@
+//! Vaults, sessions, and the store in memory.
+
+use crate::keyring::NativeKeyring;
+use crate::secret::{NativeSecret, SecretHandle};
+use crate::value::thrown;
+use std::sync::Arc;
+use strongroom_bindings::Session;
+use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+
+/// A vault.
+#[wasm_bindgen]
+pub struct NativeVault {
+    vault: strongroom::Vault,
+}
+
+/// Opens a vault with options as JSON.
+#[wasm_bindgen(js_name = openVault)]
+pub fn open_vault(keyring: &NativeKeyring, options: &str) -> Result<NativeVault, JsValue> {
+    let vault = strongroom_bindings::open_vault(Arc::clone(&keyring.keyring), options).map_err(thrown)?;
+    Ok(NativeVault { vault })
+}
+
+#[wasm_bindgen]
+impl NativeVault {
+    /// Starts an operation as JSON, with a value beside it.
+    pub fn begin(
+        &self,
+        operation: &str,
+        #[wasm_bindgen(unchecked_optional_param_type = "NativeSecret")] value: Option<SecretHandle>,
+    ) -> Result<NativeSession, JsValue> {
+        // A copy of its own: the caller may wipe the secret while the operation goes on.
+        let value = value.map(|value| value.copy()).transpose()?.and_then(NativeSecret::into_value);
+        Session::begin(&self.vault, operation, value).map(|session| NativeSession { session }).map_err(thrown)
+    }
+}
+
+/// One operation under way.
+#[wasm_bindgen]
+pub struct NativeSession {
+    session: Session,
+}
+
+#[wasm_bindgen]
+impl NativeSession {
+    /// Goes on until the next request or the end.
+    pub fn step(&self, now_millis: f64, reply: Option<String>) -> Result<String, JsValue> {
+        self.session.step(now_millis, reply.as_deref()).map_err(thrown)
+    }
+
+    /// The value that the operation gave.
+    #[wasm_bindgen(js_name = takeSecret)]
+    #[must_use]
+    pub fn take_secret(&self) -> Option<NativeSecret> {
+        self.session.take_value().map(NativeSecret::new)
+    }
+
+    /// Ends the operation and frees the session: JavaScript's handle is void afterwards.
+    pub fn close(self) {
+        self.session.close();
+    }
+}
+
+/// Starts the conformance kit, for a store that is to be put to the test.
+#[wasm_bindgen(js_name = beginStoreCheck)]
+#[must_use]
+pub fn begin_store_check() -> NativeSession {
+    NativeSession { session: Session::of_store_check() }
+}
+
+/// A store in memory.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct MemoryStore {
+    store: strongroom_bindings::MemoryStore,
+}
+
+#[wasm_bindgen]
+impl MemoryStore {
+    /// An empty store.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Answers a request as JSON.
+    pub fn answer(&self, request: &str) -> Result<String, JsValue> {
+        self.store.answer(request).map_err(thrown)
+    }
+}
