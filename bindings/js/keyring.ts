@@ -17,20 +17,20 @@ export interface KeyInfo {
 /** How to encrypt. */
 export interface EncryptOptions {
   /** `sealed` unless told otherwise; the others for programs that do not use strongroom yet. */
-  format?: Format;
+  format?: Format | undefined;
   /** What the token is bound to, such as the id of its row. Only `sealed` knows it. */
-  associatedData?: Text;
+  associatedData?: Text | undefined;
 }
 
 /** How to decrypt. */
 export interface DecryptOptions {
   /** What the token was bound to. */
-  associatedData?: Text;
+  associatedData?: Text | undefined;
   /**
    * The formats that are accepted; all three when absent. `["sealed"]` where no old values are left: the older formats
    * know no associated data, so that a value in one of them could be moved to another place.
    */
-  formats?: Format[];
+  formats?: Format[] | undefined;
 }
 
 const handles = new WeakMap<Keyring, NativeKeyring>();
@@ -144,9 +144,16 @@ export class Keyring {
   }
 }
 
-function decryption(token: string, options: DecryptOptions): [string, Text | undefined, Format[] | undefined] {
+function decryption(
+  token: string,
+  options: DecryptOptions,
+): [string, Text | undefined, Format[] | undefined] {
   const { associatedData, formats, ...unknown } = options;
   refuseUnknown(unknown, "the options");
   const bound = optional(textOrBytes, associatedData, "associatedData");
-  return [textOnly(token, "the token"), bound, optional(listOfText, formats, "formats") as Format[] | undefined];
+  return [
+    textOnly(token, "the token"),
+    bound,
+    optional(listOfText, formats, "formats") as Format[] | undefined,
+  ];
 }

@@ -8,7 +8,9 @@ import { type NativeVault, type NativeWithVault, native, type Text } from "./nat
 import { type Format, handleOf, Secret } from "./secret.js";
 
 /** Who acts: an id, or an id with the platform it speaks through and the end of its session. */
-export type Actor = string | { id: string; platform?: string; sessionExpiresAt?: Date };
+export type Actor =
+  | string
+  | { id: string; platform?: string | undefined; sessionExpiresAt?: Date | undefined };
 
 export type Change = "set" | "rotate" | "delete";
 
@@ -20,22 +22,22 @@ export interface ActorOptions {
 /** What operations on one secret take. */
 export interface SecretOptions extends ActorOptions {
   /** `default` unless told otherwise. */
-  namespace?: string;
+  namespace?: string | undefined;
 }
 
 export interface VaultOptions {
   keyring: Keyring;
   store: Store;
   /** The changes that chat commands propose first, for the actor to confirm. */
-  confirm?: Change[];
+  confirm?: Change[] | undefined;
   /** The ids of the actors who may use the vault; everybody who can call it when absent. */
-  actors?: string[];
+  actors?: string[] | undefined;
   /** The vault that the store must hold, 32 hex digits. Pinning it keeps a stripped store from being taken for a new one. */
-  vaultId?: string;
+  vaultId?: string | undefined;
   /** The longest value in bytes; 65536 unless told otherwise. */
-  valueMax?: number;
+  valueMax?: number | undefined;
   /** How long a proposal waits, in milliseconds; 300000 unless told otherwise. */
-  proposalMillis?: number;
+  proposalMillis?: number | undefined;
 }
 
 export interface Written {
@@ -187,7 +189,9 @@ export class Vault {
   }
 
   /** The latest events of one secret or of the whole vault, latest first; 20 unless told otherwise, 1000 at most. */
-  async audit(options: SecretOptions & { name?: string; limit?: number }): Promise<AuditEvent[]> {
+  async audit(
+    options: SecretOptions & { name?: string | undefined; limit?: number | undefined },
+  ): Promise<AuditEvent[]> {
     const { name, limit, ...rest } = options ?? {};
     const { events } = (await this.#run("audit", { name, limit, ...common(rest) })) as { events: Wire[] };
     return events.map(({ mac: _, prev_mac: _prev, digest: _digest, epoch: _epoch, ...event }) => {
