@@ -1,4 +1,4 @@
-"""A vault as a user has it: every method, typed results, and errors."""
+"""A vault as a user has it, synchronous and asynchronous: every method, typed results, and errors."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from asynchronous import AsyncioStore, in_loops
 from behaviour import in_threads
-from strongroom import Actor, AuditEvent, Keyring, Listed, Secret, StrongroomError, Vault, Written, _native, errors
+from strongroom import Actor, AuditEvent, Keyring, Listed, Secret, StrongroomError, Vault, Written, _native, aio, errors
 from strongroom.errors import (
     ChangedSinceProposedError,
     ConfirmationExpiredError,
@@ -32,6 +33,23 @@ from strongroom.errors import (
 from strongroom.stores import MemoryStore, SQLiteStore, Store
 
 VALUE = "sk_test_0123456789_the_rest_is_secret"
+
+Opens = Callable[..., Vault]
+VAULTS: dict[str, Opens] = {
+    "sync": Vault,
+    "asyncio": lambda keyring, store, **options: in_loops(aio.Vault(keyring, store, **options)),
+    "asyncio through": lambda keyring, store, **options: in_loops(aio.Vault(keyring, AsyncioStore(store), **options)),
+}
+
+
+@pytest.fixture(params=VAULTS)
+def open_vault(request: pytest.FixtureRequest) -> Opens:
+    return VAULTS[request.param]
+
+
+@pytest.fixture
+def vault(open_vault: Opens, keyring: Keyring, store: Store) -> Vault:
+    return open_vault(keyring, store)
 
 
 def actions(events: Any) -> list[tuple[str, str]]:
@@ -87,12 +105,12 @@ def test_an_empty_value_and_one_over_the_limit_are_refused_and_change_nothing(va
     assert details.version == 1
 
 
-def test_the_limit_is_the_vault_s_to_set(keyring: Keyring) -> None:
-    vault = Vault(keyring, MemoryStore(), value_max=3)
+def test_the_limit_is_the_vault_s_to_set(open_vault: Opens, keyring: Keyring) -> None:
+    vault = open_vault(keyring, MemoryStore(), value_max=3)
     vault.set("A", "123", actor="alice")
     with pytest.raises(ValueInvalidError, match="1 to 3"):
         vault.set("A", "1234", actor="alice")
-    large = Vault(keyring, MemoryStore(), value_max=1_000_000)
+    large = open_vault(keyring, MemoryStore(), value_max=1_000_000)
     large.set("A", b"x" * 1_000_000, actor="alice")
     assert len(large.get("A", actor="alice").reveal_bytes()) == 1_000_000
 
@@ -152,7 +170,8 @@ def test_a_list_tells_everything_but_values(vault: Vault) -> None:
     assert VALUE[4:] not in repr(listed)
 
 
-def test_more_secrets_than_a_page_are_listed(vault: Vault) -> None:
+def test_more_secrets_than_a_page_are_listed(keyring: Keyring, store: Store) -> None:
+    vault = Vault(keyring, store)
     for index in range(1050):
         vault.set(f"K{index:05}", "v", actor="alice")
     assert [each.name for each in vault.list(actor="alice")] == [f"K{index:05}" for index in range(1050)]
@@ -230,22 +249,25 @@ def test_a_value_or_name_of_another_type_is_refused_without_being_repeated(vault
         {"proposal_millis": 1.5},
     ],
 )
-def test_options_out_of_range_are_refused(keyring: Keyring, options: dict[str, Any]) -> None:
+def test_options_out_of_range_are_refused(open_vault: Opens, keyring: Keyring, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgumentError):
-        Vault(keyring, MemoryStore(), **options)
+        open_vault(keyring, MemoryStore(), **options)
 
 
 @pytest.mark.parametrize("store", [object(), None, "vault.db", {}])
 def test_a_store_without_the_four_callbacks_is_refused(keyring: Keyring, store: Any) -> None:
-    with pytest.raises(InvalidArgumentError, match="load, list, commit and events"):
-        Vault(keyring, store)
+    for kind in (Vault, aio.Vault):
+        with pytest.raises(InvalidArgumentError, match="load, list, commit and events"):
+            kind(keyring, store)
 
 
 # Who may.
 
 
-def test_who_is_not_among_the_actors_is_denied_and_the_denial_is_recorded(keyring: Keyring, store: Store) -> None:
-    vault = Vault(keyring, store, actors=["alice"])
+def test_who_is_not_among_the_actors_is_denied_and_the_denial_is_recorded(
+    open_vault: Opens, keyring: Keyring, store: Store
+) -> None:
+    vault = open_vault(keyring, store, actors=["alice"])
     vault.set("A", VALUE, actor="alice")
     proposed = vault.propose("delete", "A", actor="alice")
     calls: dict[str, Callable[[], object]] = {
@@ -316,12 +338,12 @@ def test_each_change_can_be_proposed(vault: Vault) -> None:
     assert vault.confirm(deletion.id, actor="alice").repeated is True
 
 
-def test_a_proposal_survives_a_restart(keyring: Keyring, tmp_path: Path) -> None:
+def test_a_proposal_survives_a_restart(open_vault: Opens, keyring: Keyring, tmp_path: Path) -> None:
     with SQLiteStore(tmp_path / "vault.db") as store:
-        proposed = Vault(keyring, store).propose("set", "A", VALUE, actor="alice")
+        proposed = open_vault(keyring, store).propose("set", "A", VALUE, actor="alice")
     with SQLiteStore(tmp_path / "vault.db") as store:
-        Vault(keyring, store).confirm(proposed.id, actor="alice")
-        assert Vault(keyring, store).get("A", actor="alice").reveal() == VALUE
+        open_vault(keyring, store).confirm(proposed.id, actor="alice")
+        assert open_vault(keyring, store).get("A", actor="alice").reveal() == VALUE
 
 
 def test_only_the_one_who_proposed_confirms_or_cancels_on_the_same_platform(vault: Vault) -> None:
@@ -333,8 +355,8 @@ def test_only_the_one_who_proposed_confirms_or_cancels_on_the_same_platform(vaul
     vault.confirm(proposed.id, actor=Actor("alice", platform="telegram"))
 
 
-def test_a_proposal_expires(keyring: Keyring, store: Store) -> None:
-    vault = Vault(keyring, store, proposal_millis=30)
+def test_a_proposal_expires(open_vault: Opens, keyring: Keyring, store: Store) -> None:
+    vault = open_vault(keyring, store, proposal_millis=30)
     proposed = vault.propose("set", "A", VALUE, actor="alice")
     time.sleep(0.06)
     with pytest.raises(ConfirmationExpiredError):
@@ -448,12 +470,12 @@ def test_a_limit_out_of_range_is_refused(vault: Vault, limit: Any) -> None:
 # Keys.
 
 
-def test_the_census_counts_by_key_and_by_format(store: Store) -> None:
+def test_the_census_counts_by_key_and_by_format(open_vault: Opens, store: Store) -> None:
     old, new = Keyring.generate(), Keyring.generate()
-    vault = Vault(old, store)
+    vault = open_vault(old, store)
     vault.set("A", "one", actor="alice")
     vault.set("A", "two", actor="alice")
-    both = Vault(Keyring.parse(f"{new.dangerous_export()},{old.dangerous_export()}"), store)
+    both = open_vault(Keyring.parse(f"{new.dangerous_export()},{old.dangerous_export()}"), store)
     both.set("A", "three", actor="alice")
     both.propose("set", "B", "x", actor="alice")
     census = both.census(actor="alice")
@@ -462,9 +484,9 @@ def test_the_census_counts_by_key_and_by_format(store: Store) -> None:
     assert (census.formats, census.unreadable) == ({"sealed": 4}, 0)
 
 
-def test_another_keyring_opens_nothing_and_changes_nothing(vault: Vault, store: Store) -> None:
+def test_another_keyring_opens_nothing_and_changes_nothing(open_vault: Opens, vault: Vault, store: Store) -> None:
     vault.set("A", VALUE, actor="alice")
-    stranger = Vault(Keyring.generate(), store)
+    stranger = open_vault(Keyring.generate(), store)
     for call in (
         lambda: stranger.get("A", actor="alice"),
         lambda: stranger.set("A", "x", actor="alice"),
@@ -477,15 +499,17 @@ def test_another_keyring_opens_nothing_and_changes_nothing(vault: Vault, store: 
     vault.verify_audit(actor="alice")
 
 
-def test_a_pinned_vault_is_not_taken_for_another_nor_made_anew(keyring: Keyring, store: Store) -> None:
-    pinned = Vault(keyring, store, vault_id="ab" * 16)
+def test_a_pinned_vault_is_not_taken_for_another_nor_made_anew(
+    open_vault: Opens, keyring: Keyring, store: Store
+) -> None:
+    pinned = open_vault(keyring, store, vault_id="ab" * 16)
     with pytest.raises(VaultHeadMissingError):
         pinned.set("A", VALUE, actor="alice")
-    Vault(keyring, store).set("A", VALUE, actor="alice")
+    open_vault(keyring, store).set("A", VALUE, actor="alice")
     with pytest.raises(VaultHeadMissingError, match="another vault"):
         pinned.get("A", actor="alice")
-    own = Vault(keyring, store).verify_audit(actor="alice").vault_id
-    assert Vault(keyring, store, vault_id=own).get("A", actor="alice").reveal() == VALUE
+    own = open_vault(keyring, store).verify_audit(actor="alice").vault_id
+    assert open_vault(keyring, store, vault_id=own).get("A", actor="alice").reveal() == VALUE
 
 
 # Chat commands.
@@ -510,8 +534,8 @@ def test_a_command_that_is_not_understood_is_answered_and_taken_for_one_that_car
     assert VALUE not in reply.text
 
 
-def test_changes_are_proposed_first_where_the_vault_says_so(keyring: Keyring, store: Store) -> None:
-    vault = Vault(keyring, store, confirm=["set", "rotate", "delete"])
+def test_changes_are_proposed_first_where_the_vault_says_so(open_vault: Opens, keyring: Keyring, store: Store) -> None:
+    vault = open_vault(keyring, store, confirm=["set", "rotate", "delete"])
     reply = vault.command(f"secret set A {VALUE}", actor="alice")
     assert [button.label for button in reply.buttons] == ["Confirm", "Cancel"]
     assert all(len(button.command.encode()) <= 64 for button in reply.buttons)
@@ -612,7 +636,8 @@ def test_the_error_page_and_the_classes_agree() -> None:
 # Threads.
 
 
-def test_eight_threads_lose_no_access_and_break_no_chain(vault: Vault, store: Store) -> None:
+def test_eight_threads_lose_no_access_and_break_no_chain(keyring: Keyring, store: Store) -> None:
+    vault = Vault(keyring, store)
     names = [f"K{index}" for index in range(5)]
     for name in names:
         vault.set(name, "start", actor="main")

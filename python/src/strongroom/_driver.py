@@ -1,26 +1,27 @@
 """The run loop: a session asks, the store answers, until the session is done.
 
 It is written once, as a generator that yields what is to be called and is sent what came of it; how a call is made is
-the runner's business, which is what tells a synchronous host from an asynchronous one.
+the runner's business, which is what tells a synchronous host (`run`) from an asynchronous one (`aio.run`).
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from strongroom._error import of_code, translated
+from strongroom._error import StrongroomError, of_code, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from strongroom import _native
-    from strongroom.stores import Store
+    from strongroom.stores import AsyncStore, Store
 
-    Steps = Generator[Callable[[], Any], Any, "Outcome"]
+    Steps = Generator["partial[Any] | Wait", Any, "Outcome"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,14 @@ class Wait:
         time.sleep(self.seconds)
 
 
-def drive(session: _native.Session, store: Store, operation: str) -> Steps:
+@dataclass(frozen=True)
+class Raised:
+    """Sent for an answer: what the store raised instead of giving one."""
+
+    error: BaseException
+
+
+def drive(session: _native.Session, store: Store | AsyncStore, operation: str) -> Steps:
     """Drives a session to its end and closes it, however it ends."""
     reply: str | None = None
     cause: BaseException | None = None
@@ -54,34 +62,40 @@ def drive(session: _native.Session, store: Store, operation: str) -> Steps:
             if "failed" in step:
                 code, message = step["failed"]["code"], step["failed"]["message"]
                 raise of_code(code, message, operation) from (cause if code == "STORAGE_FAILED" else None)
-            number, request = step["ask"]["number"], step["ask"]["request"]
-            call, answer = _asked(request, store)
-            try:
-                # Yielded here, not by a generator within: it would turn a store's StopIteration into another error.
-                reply = _reply(number, answer((yield call)))
-            except Exception as error:
-                cause = error
-                reply = _reply(number, {"failed": {"applied": "unknown"}})
+            number, [(kind, asked)] = step["ask"]["number"], step["ask"]["request"].items()
+            answer = yield _called(kind, asked, store)
+            if not isinstance(answer, Raised):
+                try:
+                    reply = _reply(number, _answered(kind, answer))
+                    continue
+                except Exception as error:
+                    answer = Raised(error)
+            cause = answer.error
+            reply = _reply(number, {"failed": {"applied": "unknown"}})
     finally:
         session.close()
 
 
-def _asked(request: Any, store: Store) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
-    """What is to be called for a request, and how what comes of it is told."""
-    [(kind, asked)] = request.items()
+def _called(kind: str, asked: Any, store: Store | AsyncStore) -> partial[Any] | Wait:
+    """What is to be called for a request."""
     if kind == "load":
-        return lambda: store.load(asked["keys"]), lambda records: {"load": {"records": records}}
+        return partial(store.load, asked["keys"])
     if kind == "list":
-        return lambda: store.list(asked["query"], asked["cursor"]), lambda page: {"list": page}
+        return partial(store.list, asked["query"], asked["cursor"])
     if kind == "events":
-        return lambda: store.events(asked["query"], asked["cursor"]), lambda page: {"events": page}
+        return partial(store.events, asked["query"], asked["cursor"])
     if kind == "commit":
-        return lambda: store.commit(asked["change_set"]), _committed
-    return Wait(asked["millis"] / 1000), lambda _: {"wait": {}}
+        return partial(store.commit, asked["change_set"])
+    return Wait(asked["millis"] / 1000)
 
 
-def _committed(answer: Any) -> Any:
-    return {"failed": {"applied": "no"}} if answer == "failed" else {"commit": answer}
+def _answered(kind: str, answer: Any) -> Any:
+    """How what came of a call is told."""
+    if kind == "load":
+        return {"load": {"records": answer}}
+    if kind == "commit" and answer == "failed":
+        return {"failed": {"applied": "no"}}
+    return {kind: {} if kind == "wait" else answer}
 
 
 def _reply(number: int, answer: Any) -> str:
@@ -91,20 +105,38 @@ def _reply(number: int, answer: Any) -> str:
     return text
 
 
-def run(steps: Steps) -> Outcome:
-    """Runs the loop in this thread."""
-    resume: Callable[[], Callable[[], Any]] = partial(next, steps)
+def attempt(call: Callable[[], Any]) -> Any:
+    """What a call gave or `Raised`. What is no `Exception`, such as KeyboardInterrupt, is not for the operation."""
     try:
+        return call()
+    except Exception as error:
+        return Raised(error)
+
+
+def run(steps: Steps, operation: str) -> Outcome:
+    """Runs the loop in this thread."""
+    try:
+        call = next(steps)
         while True:
-            try:
-                call = resume()
-            except StopIteration as end:
-                outcome: Outcome = end.value
-                return outcome
-            try:
-                resume = partial(steps.send, call())
-            except Exception as error:
-                resume = partial(steps.throw, error)
+            answer = attempt(call)
+            if inspect.isawaitable(answer):
+                discard(answer)
+                raise asynchronous(operation)
+            call = steps.send(answer)
+    except StopIteration as end:
+        outcome: Outcome = end.value
+        return outcome
     finally:
-        # What is no `Exception`, such as KeyboardInterrupt, is not for the operation: it ends where it is.
         steps.close()
+
+
+def asynchronous(operation: str | None = None) -> StrongroomError:
+    """What a synchronous vault says to a store whose callbacks are to be awaited."""
+    message = "the store is asynchronous: use the Vault of strongroom.aio, or give a store that answers at once"
+    return of_code("INVALID_ARGUMENT", message, operation)
+
+
+def discard(awaitable: Any) -> None:
+    """Gives up what nobody will await; Python would warn of a coroutine that was merely dropped."""
+    if inspect.iscoroutine(awaitable):
+        awaitable.close()
