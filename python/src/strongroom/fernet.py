@@ -8,6 +8,9 @@ b'hunter2'
 
 Fernet is here for what is there already. It binds a value to no place; for new values prefer `strongroom.Keyring`,
 which reads these tokens too. Format: the Fernet specification (https://github.com/fernet/spec).
+
+What differs: a Fernet is not pickled and does not show its key, as `_signing_key` or otherwise; the type of a raised
+`InvalidToken` is a subclass of the other module's; a time that is no `int` must become 8 bytes by its `to_bytes`.
 """
 
 from __future__ import annotations
@@ -68,7 +71,7 @@ class Fernet:
     """Encrypts under one key. Can be copied; is not pickled, since that would write the key."""
 
     def __init__(self, key: bytes | str, backend: Any = None) -> None:
-        """From 32 bytes in URL-safe base64. Raises `ValueError` for anything else. `backend` is not looked at."""
+        """From 32 bytes in URL-safe base64. Raises `ValueError` for other text; `backend` is not looked at."""
         message = "Fernet key must be 32 url-safe base64-encoded bytes."
         try:
             raw = base64.urlsafe_b64decode(key)

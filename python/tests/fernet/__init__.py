@@ -1,0 +1,1 @@
+"""What the tests of `strongroom.fernet` share, and texts that others wrote."""
