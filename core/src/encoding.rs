@@ -6,9 +6,11 @@
 
 use crate::error::{Error, ErrorCode, Result};
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroize;
 
 /// Writes the canonical encoding into a buffer.
 pub(crate) struct Encoder(Vec<u8>);
@@ -86,12 +88,35 @@ pub(crate) fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The same after a prefix, in one buffer.
-pub(crate) fn prefixed_base64url(prefix: &str, bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(prefix.len() + bytes.len().div_ceil(3) * 4);
-    text.push_str(prefix);
-    URL_SAFE_NO_PAD.encode_string(bytes, &mut text);
-    text
+/// A prefix and base64url of `length` bytes that `fill` writes, all in one buffer: bytes of any size are held once.
+///
+/// Errors: those of `fill`; what it has written is wiped then.
+pub(crate) fn base64url_after(
+    prefix: &str,
+    length: usize,
+    fill: impl FnOnce(&mut [u8]) -> Result<()>,
+) -> Result<String> {
+    // A multiple of three, so that pieces encode as the whole would.
+    const PIECE: usize = 768;
+    let mut text = vec![0u8; prefix.len() + (length * 4).div_ceil(3)];
+    // The bytes lie at the end and are encoded from the start on: what is written never overtakes what is yet to be read.
+    let start = text.len() - length;
+    if let Err(error) = fill(text.get_mut(start..).unwrap_or_default()) {
+        text.zeroize();
+        return Err(error);
+    }
+    let mut piece = [0u8; PIECE];
+    let mut end = prefix.len();
+    for from in (start..text.len()).step_by(PIECE) {
+        let bytes = text.get(from..text.len().min(from + PIECE)).unwrap_or_default();
+        let piece = piece.get_mut(..bytes.len()).unwrap_or_default();
+        piece.copy_from_slice(bytes);
+        let rest = text.get_mut(end..).unwrap_or_default();
+        end += URL_SAFE_NO_PAD.encode_slice(&*piece, rest).unwrap_or_default();
+    }
+    text.iter_mut().zip(prefix.as_bytes()).for_each(|(to, from)| *to = *from);
+    // INVARIANT: base64url is ASCII.
+    Ok(String::from_utf8(text).unwrap_or_default())
 }
 
 /// The reverse, strict: one text for one value, no padding, no stray bits.
@@ -130,6 +155,20 @@ mod tests {
         };
         assert_ne!(encode(&["ab", "c"]), encode(&["a", "bc"]));
         assert_ne!(encode(&["ab"]), encode(&["ab", ""]));
+    }
+
+    #[test]
+    fn text_made_in_one_buffer_is_as_any_other_at_every_length() {
+        for length in (0..300).chain([767, 768, 769, 1535, 1536, 1537, 4000, 10_001]) {
+            let bytes: Vec<u8> = (0..length).map(|index| (index * 7 % 251) as u8).collect();
+            let text = base64url_after("sr1.", length, |to| {
+                to.copy_from_slice(&bytes);
+                Ok(())
+            });
+            assert_eq!(text.unwrap(), String::from("sr1.") + &base64url(&bytes), "{length}");
+        }
+        let failing = base64url_after("sr1.", 3, |_| Err(Error::not_authentic()));
+        assert_eq!(failing.unwrap_err(), Error::not_authentic());
     }
 
     #[test]

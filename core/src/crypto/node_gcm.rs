@@ -45,55 +45,64 @@ pub fn encrypt(key: &KeyMaterial, entropy: &mut dyn Entropy, plaintext: &[u8]) -
 pub struct NodeGcm {
     iv: [u8; IV_LEN],
     tag: [u8; TAG_LEN],
-    ciphertext: Vec<u8>,
+    // Everything: the value is decrypted where it lies, in a copy.
+    bytes: Vec<u8>,
 }
 
 impl NodeGcm {
     /// Takes a text apart. Errors: `TOKEN_MALFORMED` when it holds fewer than 32 bytes.
     pub fn parse(text: &str) -> Result<NodeGcm> {
-        let bytes = decode_leniently(text);
-        let parts = bytes.split_first_chunk::<IV_LEN>().and_then(|(iv, rest)| {
-            rest.split_first_chunk::<TAG_LEN>().map(|(tag, ciphertext)| (*iv, *tag, ciphertext.to_vec()))
-        });
-        let (iv, tag, ciphertext) = parts.ok_or_else(|| {
+        // Most texts are canonical, which is read faster.
+        let bytes = STANDARD.decode(text).unwrap_or_else(|_| decode_leniently(text));
+        let parts = bytes
+            .split_first_chunk::<IV_LEN>()
+            .and_then(|(iv, rest)| rest.split_first_chunk::<TAG_LEN>().map(|(tag, _)| (*iv, *tag)));
+        let (iv, tag) = parts.ok_or_else(|| {
             malformed("the text is no encrypted value: it is neither sr1 text, a Fernet token, nor base64 of 32 bytes or more")
         })?;
-        Ok(NodeGcm { iv, tag, ciphertext })
+        Ok(NodeGcm { iv, tag, bytes })
     }
 
     /// Decrypts under raw key material. Errors: `NOT_AUTHENTIC`.
     pub fn decrypt(&self, key: &KeyMaterial) -> Result<SecretBytes> {
-        let mut buffer = self.ciphertext.clone();
+        let mut bytes = self.bytes.clone();
+        let body = bytes.get_mut(IV_LEN + TAG_LEN..).unwrap_or_default();
         let cipher = Cipher::new(key.raw().into());
         let (iv, tag) = (Nonce::from(self.iv), Tag::from(self.tag));
-        if cipher.decrypt_inout_detached(&iv, &[], buffer.as_mut_slice().into(), &tag).is_err() {
-            buffer.zeroize();
+        if cipher.decrypt_inout_detached(&iv, &[], body.into(), &tag).is_err() {
+            bytes.zeroize();
             return Err(Error::not_authentic());
         }
-        Ok(SecretBytes::new(buffer))
+        Ok(SecretBytes::tail(bytes, IV_LEN + TAG_LEN))
     }
 }
+
+/// What a character stands for in either alphabet; `SKIPPED` for all others.
+const fn value_of(character: u8) -> u8 {
+    match character {
+        b'A'..=b'Z' => character - b'A',
+        b'a'..=b'z' => character - b'a' + 26,
+        b'0'..=b'9' => character - b'0' + 52,
+        b'+' | b'-' => 62,
+        b'/' | b'_' => 63,
+        _ => SKIPPED,
+    }
+}
+
+const SKIPPED: u8 = 64;
 
 /// Base64 the way Node reads it: both alphabets at once, everything else skipped, an end at the first `=`, stray bits
 /// dropped.
 fn decode_leniently(text: &str) -> Vec<u8> {
+    let values = text.bytes().take_while(|character| *character != b'=').map(value_of);
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 3);
     let (mut bits, mut count) = (0u32, 0u32);
-    for character in text.bytes() {
-        let value = match character {
-            b'A'..=b'Z' => character - b'A',
-            b'a'..=b'z' => character - b'a' + 26,
-            b'0'..=b'9' => character - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            b'=' => break,
-            _ => continue,
-        };
+    for value in values.filter(|value| *value != SKIPPED) {
         bits = (bits << 6) | u32::from(value);
         count += 6;
         if count >= 8 {
             count -= 8;
-            bytes.push(u8::try_from((bits >> count) & 0xff).unwrap_or_default());
+            bytes.push((bits >> count).to_le_bytes()[0]);
         }
     }
     bytes

@@ -4,7 +4,7 @@
 //! and the [`Context`] as associated data. It never falls back to another format.
 
 use super::{Context, KeyId, KeyMaterial, malformed};
-use crate::encoding::{from_base64url, prefixed_base64url};
+use crate::encoding::{base64url_after, from_base64url};
 use crate::entropy::{Entropy, make_bytes};
 use crate::error::{Error, ErrorCode, Result};
 use crate::secret::SecretBytes;
@@ -26,18 +26,19 @@ const BODY_START: usize = ID_LEN + NONCE_LEN;
 pub fn seal(key: &KeyMaterial, entropy: &mut dyn Entropy, context: &Context<'_>, plaintext: &[u8]) -> Result<String> {
     let id = key.id();
     let nonce: [u8; NONCE_LEN] = make_bytes(entropy)?;
-    let mut bytes = Vec::with_capacity(BODY_START + plaintext.len() + TAG_LEN);
-    bytes.extend_from_slice(id.as_bytes());
-    bytes.extend_from_slice(&nonce);
-    bytes.extend_from_slice(plaintext);
-    let body = bytes.get_mut(BODY_START..).unwrap_or_default();
-    let sealed = key.sealer().encrypt_inout_detached(&Nonce::from(nonce), &context.encode(&id), body.into());
-    let Ok(tag) = sealed else {
-        bytes.zeroize();
-        return Err(Error::new(ErrorCode::ValueInvalid, "the value is too long to be sealed"));
-    };
-    bytes.extend_from_slice(&tag);
-    Ok(prefixed_base64url(PREFIX, &bytes))
+    let data = context.encode(&id);
+    base64url_after(PREFIX, BODY_START + plaintext.len() + TAG_LEN, |bytes| {
+        let too_long = || Error::new(ErrorCode::ValueInvalid, "the value is too long to be sealed");
+        let (id_place, rest) = bytes.split_first_chunk_mut::<ID_LEN>().ok_or_else(too_long)?;
+        let (nonce_place, rest) = rest.split_first_chunk_mut::<NONCE_LEN>().ok_or_else(too_long)?;
+        let (body, tag_place) = rest.split_last_chunk_mut::<TAG_LEN>().ok_or_else(too_long)?;
+        *id_place = *id.as_bytes();
+        *nonce_place = nonce;
+        body.copy_from_slice(plaintext);
+        let tag = key.sealer().encrypt_inout_detached(&Nonce::from(nonce), &data, body.into());
+        *tag_place = tag.map_err(|_| too_long())?.into();
+        Ok(())
+    })
 }
 
 /// A sealed text, taken apart but not opened.
