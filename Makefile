@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check package clean
+.PHONY: help setup demo test check package bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,9 @@ check: ## formatting, lints, types, and the Rust tests
 package: ## release builds into dist/, each installed and imported once
 	@scripts/package.sh
 	@scripts/check-packages.sh
+
+bench: ## compare with peers, release builds, into docs/benchmarks.md
+	@scripts/bench.sh
 
 clean: ## remove what was built (keeps .tools, .venv and node_modules)
 	rm -rf target dist node/lib node/*.node wasm/lib wasm/pkg

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, into the repository where that is possible: .tools, .venv, node_modules.
 # Needs: rust, node (any from 18 on, to run npm), python3 (3.10 or newer), a C compiler, make.
-# Usage: scripts/setup.sh [rust|wasm|node|python|browser|all]...
+# Usage: scripts/setup.sh [rust|wasm|node|python|browser|bench|all]...
 set -euo pipefail
 # shellcheck source=scripts/steps.sh
 . "$(dirname "$0")/steps.sh"
@@ -116,6 +116,9 @@ setup_browser() {
   say "browser: $(chromium --version 2>/dev/null | head -n 1)"
 }
 
+# What only the benchmarks need, and so no part of `all`.
+setup_bench() { npm_folder bench; }
+
 install_debian() {
   local become=()
   have apt-get || stop "missing: $*" "there is no apt-get here: install these with your system's package manager"
@@ -131,8 +134,8 @@ install_debian() {
 
 for part in "${@:-all}"; do
   case "$part" in
-    rust | wasm | node | python | browser) "setup_$part" ;;
+    rust | wasm | node | python | browser | bench) "setup_$part" ;;
     all) for each in rust wasm node python browser; do "setup_$each"; done ;;
-    *) stop "unknown part: $part" "usage: scripts/setup.sh [rust|wasm|node|python|browser|all]..." ;;
+    *) stop "unknown part: $part" "usage: scripts/setup.sh [rust|wasm|node|python|browser|bench|all]..." ;;
   esac
 done
