@@ -1,0 +1,109 @@
+"""Shared secrets: a vault, which keeps their history and decides who may use them."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from strongroom import Actor, Secret
+from strongroom.aio import Vault
+
+from backend.access import User
+from backend.provider import Signed, ToSign, sign
+
+
+class NewValue(BaseModel):
+    """A value for a shared secret."""
+
+    model_config = ConfigDict(extra="forbid")
+    value: SecretStr = Field(max_length=65536)
+
+
+class Told(BaseModel):
+    """The base of what is told: made from what the vault returns, without what is not named."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class SharedInfo(Told):
+    """What a list tells of a secret."""
+
+    name: str
+    version: int
+    last_rotated: datetime | None
+    accessed_count: int
+    created_by: str | None
+
+
+class WrittenInfo(Told):
+    """What a write did."""
+
+    name: str
+    version: int | None
+    created: bool
+    at: datetime
+
+
+class EventInfo(Told):
+    """An event of the history."""
+
+    at: datetime | None
+    action: str | None
+    name: str | None
+    actor: str | None
+    platform: str | None
+    outcome: str | None
+    code: str | None
+
+
+class HistoryInfo(Told):
+    """What a verified history consists of."""
+
+    vault_id: str
+    events: int
+    streams: int
+
+
+def _vault(request: Request) -> Vault:
+    vault: Vault = request.app.state.vault
+    return vault
+
+
+def _actor(user: User) -> Actor:
+    return Actor(user, platform="http")
+
+
+Shared = Annotated[Vault, Depends(_vault)]
+Caller = Annotated[Actor, Depends(_actor)]
+router = APIRouter()
+
+
+@router.get("/shared")
+async def list_shared(vault: Shared, actor: Caller) -> list[SharedInfo]:
+    return [SharedInfo.model_validate(each) for each in await vault.list(actor=actor)]
+
+
+@router.post("/shared/{name}")
+async def set_shared(name: str, new: NewValue, vault: Shared, actor: Caller) -> WrittenInfo:
+    value = Secret(new.value.get_secret_value())
+    return WrittenInfo.model_validate(await vault.set(name, value, actor=actor))
+
+
+@router.post("/shared/{name}/sign")
+async def sign_with_shared(name: str, asked: ToSign, vault: Shared, actor: Caller) -> Signed:
+    return sign(await vault.get(name, actor=actor), asked)
+
+
+@router.delete("/shared/{name}")
+async def delete_shared(name: str, vault: Shared, actor: Caller) -> WrittenInfo:
+    return WrittenInfo.model_validate(await vault.delete(name, actor=actor))
+
+
+@router.get("/audit")
+async def audit(vault: Shared, actor: Caller, name: str | None = None, limit: int = 20) -> list[EventInfo]:
+    return [EventInfo.model_validate(event) for event in await vault.audit(name, actor=actor, limit=limit)]
+
+
+@router.get("/audit/verified")
+async def verify_audit(vault: Shared, actor: Caller) -> HistoryInfo:
+    return HistoryInfo.model_validate(await vault.verify_audit(actor=actor))
