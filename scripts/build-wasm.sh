@@ -4,7 +4,7 @@ set -euo pipefail
 # shellcheck source=scripts/steps.sh
 . "$(dirname "$0")/steps.sh"
 
-MODULE=target/wasm/wasm32-unknown-unknown/release/strongroom_wasm.wasm
+MODULE=target/wasm/wasm32-unknown-unknown/wasm/strongroom_wasm.wasm
 PKG=wasm/pkg
 OUT="$PKG/strongroom_wasm_bg.wasm"
 STAMP="$PKG/.stamp"
@@ -12,8 +12,8 @@ STAMP="$PKG/.stamp"
 FEATURES=(bulk-memory bulk-memory-opt call-indirect-overlong multivalue mutable-globals nontrapping-float-to-int
   reference-types sign-ext)
 
-say "wasm: cargo build --release (route: $(scripts/wasm-cargo.sh --route))"
-scripts/wasm-cargo.sh build --quiet --release -p strongroom-wasm
+say "wasm: cargo build --profile wasm (route: $(scripts/wasm-cargo.sh --route))"
+scripts/wasm-cargo.sh build --quiet --profile wasm -p strongroom-wasm
 
 if ! same_as "$STAMP" "$MODULE" package-lock.json Cargo.lock scripts/build-wasm.sh; then
   say "wasm: wasm-bindgen and wasm-opt"

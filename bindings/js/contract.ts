@@ -73,16 +73,24 @@ export interface ChangeSet {
 
 export interface ListQuery {
   kind: RecordKey["kind"];
+  /** Null stands for all; an empty one is a namespace like any other. */
   namespace: string | null;
   limit: number;
 }
 
+/**
+ * Which events. `latest` is all, and a slot those of one namespace and name: what was committed last comes first, whatever
+ * its time. `chained` is all that have a stream, by stream and `seq`; `unchained` the others, in their order.
+ */
 export interface EventQuery {
   scope: { slot: { namespace: string; name: string } } | "latest" | "chained" | "unchained";
   limit: number;
 }
 
-/** A page, and where it ended: null when it was the last. */
+/**
+ * A page, and where it ended: any text that says after which row to go on, whatever was written since, or null when the
+ * page was the last. Only the last one may be empty.
+ */
 export interface ListPage {
   items: { key: RecordKey; revision: number }[];
   cursor: string | null;
@@ -101,13 +109,19 @@ export type CommitAnswer = "committed" | "conflict" | "failed";
 
 type Awaitable<T> = T | Promise<T>;
 
-/** A store: four callbacks, each sync or async. What they throw becomes the cause of a `STORAGE_FAILED`. */
+/**
+ * A store: four callbacks, each sync or async. What they throw becomes the cause of a `STORAGE_FAILED`. `checkStore` of
+ * `strongroom/testing` tells whether one is right, and `docs/writing-a-store.md` how to write one.
+ */
 export interface Store {
-  /** The records with these keys that exist, in any order, and no others. */
+  /**
+   * The records with these keys that exist, each once, in any order, and no others. Up to 1000 keys at once; all records as
+   * they were at one moment, with no commit in between.
+   */
   load(keys: RecordKey[]): Awaitable<StoredRecord[]>;
-  /** A page of keys and revisions, ordered by namespace and name, byte by byte. */
+  /** A page of keys and revisions, ordered by namespace and name, byte by byte in UTF-8: not as strings compare. */
   list(query: ListQuery, cursor: string | null): Awaitable<ListPage>;
-  /** Applies all of a change set or none of it. */
+  /** Applies all of a change set or none of it: `conflict` when a record or the place of an event is not as expected. */
   commit(changeSet: ChangeSet): Awaitable<CommitAnswer>;
   /** A page of events. */
   events(query: EventQuery, cursor: string | null): Awaitable<EventPage>;

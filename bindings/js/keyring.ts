@@ -79,7 +79,7 @@ export class Keyring {
       optional(textOnly, format, "the format"),
       optional(textOrBytes, associatedData, "associatedData"),
     ];
-    return guarded(() => handleOf(this).encrypt(value, name, bound, Date.now()));
+    return guarded(() => handleOf(this).encrypt(value, name, bound, name === "fernet" ? Date.now() : 0));
   }
 
   /**
@@ -105,13 +105,13 @@ export class Keyring {
   ): { format: Format; keyId: string } {
     const [text, bound] = decryption(token, options);
     const told = guarded(() => handleOf(this).inspect(text, bound));
-    const { format, key_id } = told as { format: Format; key_id: string };
+    const { format, key_id } = JSON.parse(told) as { format: Format; key_id: string };
     return { format, keyId: key_id };
   }
 
   /** What may be told of every key, in ring order. */
   get keys(): KeyInfo[] {
-    const keys = handleOf(this).keys() as {
+    const keys = JSON.parse(handleOf(this).keys()) as {
       id: string;
       label: string | null;
       created_at: number | null;

@@ -18,10 +18,10 @@ export interface NativeKeyring {
   encrypt(plaintext: Text, format: string | undefined, associatedData: Text | undefined, now: number): string;
   decryptText(token: string, associatedData?: Text, formats?: string[]): string;
   decryptBytes(token: string, associatedData?: Text, formats?: string[]): Uint8Array;
-  /** Which format a token has and which key opens it: `{ format, key_id }`. */
-  inspect(token: string, associatedData?: Text): unknown;
-  /** `[{ id, label, created_at, state }]` */
-  keys(): unknown;
+  /** Which format a token has and which key opens it: `{ format, key_id }`, as JSON. */
+  inspect(token: string, associatedData?: Text): string;
+  /** `[{ id, label, created_at, state }]`, as JSON. */
+  keys(): string;
   dangerousExport(): string;
 }
 

@@ -25,21 +25,18 @@ pub use session::Session;
 pub use text::revealed_text;
 #[cfg(feature = "transcripts")]
 pub use transcripts::fix_entropy;
-pub use value::decrypt;
+pub use value::{decrypt, inspect};
 
+use serde::Serialize;
 use strongroom::{Error, ErrorCode};
 
-/// The error for arguments that do not have the shape of their operation.
-fn invalid_arguments(what: &str, error: &serde_json::Error) -> Error {
-    let detail = shape_fault(error);
-    Error::new(ErrorCode::InvalidArgument, format!("{what}: {detail}"))
+/// Something as JSON.
+fn json_of(told: &impl Serialize) -> String {
+    // INVARIANT: what is told are plain structs with text keys; serde_json writes them all.
+    serde_json::to_string(told).unwrap_or_default()
 }
 
-/// What is wrong with the shape of some JSON. Of serde's own words only those that name a field are kept: the others may
-/// repeat what was given.
-fn shape_fault(error: &serde_json::Error) -> String {
-    let words = error.to_string();
-    let named = ["unknown field", "missing field", "duplicate field"].iter().any(|start| words.starts_with(start));
-    let detail = words.split(" at line").next().filter(|_| named);
-    detail.unwrap_or("a field has the wrong type or an unknown value").to_string()
+/// The error for arguments that do not have the shape of their operation.
+fn invalid_arguments(what: &str, fault: &str) -> Error {
+    Error::new(ErrorCode::InvalidArgument, format!("{what}: {fault}"))
 }

@@ -1,47 +1,20 @@
 //! Operations as JSON: what a host asks of a vault.
 
 use crate::entropy::OsEntropy;
-use crate::invalid_arguments;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use crate::{invalid_arguments, json_of};
+use serde::Serialize;
 use strongroom::ident::Slot;
 use strongroom::ops::Revealed;
 use strongroom::record::Change;
+use strongroom::wire::{Fields, FromJson, read};
 use strongroom::{Actor, Error, ErrorCode, Flow, Result, SecretBytes, Timestamp, Vault};
-
-#[derive(Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
-enum Operation {
-    Set { name: String, namespace: Option<String>, actor: WireActor },
-    Get { name: String, namespace: Option<String>, actor: WireActor },
-    Exists { name: String, namespace: Option<String>, actor: WireActor },
-    List { namespace: Option<String>, actor: WireActor },
-    Rotate { name: String, namespace: Option<String>, actor: WireActor },
-    Delete { name: String, namespace: Option<String>, actor: WireActor },
-    Audit { name: Option<String>, namespace: Option<String>, limit: Option<u32>, actor: WireActor },
-    VerifyAudit { actor: WireActor },
-    Propose { change: String, name: String, namespace: Option<String>, actor: WireActor },
-    Confirm { id: String, actor: WireActor },
-    Cancel { id: String, actor: WireActor },
-    Census { actor: WireActor },
-    Adopt { actor: WireActor },
-    Command { actor: WireActor },
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WireActor {
-    id: String,
-    platform: Option<String>,
-    session_expires_at: Option<i64>,
-}
 
 /// How many events `audit` gives unless told otherwise.
 const AUDIT_LIMIT: u32 = 20;
 
-/// What an operation came to: what may be told of it, and a value if it gives one.
+/// What an operation came to: what may be told of it, as JSON, and a value if it gives one.
 pub(crate) struct Outcome {
-    pub(crate) told: Value,
+    pub(crate) told: String,
     pub(crate) value: Option<SecretBytes>,
 }
 
@@ -49,126 +22,116 @@ pub(crate) struct Outcome {
 ///
 /// Errors: `INVALID_ARGUMENT`, `NAME_INVALID`.
 pub(crate) fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) -> Result<Flow<Outcome>> {
-    let operation: Operation =
-        serde_json::from_str(operation).map_err(|error| invalid_arguments("the operation", &error))?;
+    let fields = read(operation).and_then(Fields::of).map_err(|fault| invalid_arguments("the operation", &fault))?;
+    let mut given = Given { fields, value };
+    let op: String = given.take("op")?;
+    let actor = given.actor()?;
     let entropy = Box::new(OsEntropy);
-    let value = Given(value);
-    Ok(match operation {
-        Operation::Set { name, namespace, actor } => {
-            let (actor, slot) = (actor.parse()?, slot(&name, namespace.as_deref())?);
-            vault.set(&actor, &slot, value.needed()?, entropy).map(tell)
+    let flow = match &*op {
+        "set" => vault.set(&actor, &given.slot()?, given.value()?, entropy).map(tell),
+        "rotate" => vault.rotate(&actor, &given.slot()?, given.value()?, entropy).map(tell),
+        "get" => vault.get(&actor, &given.slot()?, entropy).map(reveal),
+        "exists" => vault.exists(&actor, &given.slot()?, entropy).map(tell),
+        "delete" => vault.delete(&actor, &given.slot()?, entropy).map(tell),
+        "list" => vault.list(&actor, given.take::<Option<String>>("namespace")?.as_deref(), entropy)?.map(tell),
+        "audit" => {
+            let limit: Option<u32> = given.take("limit")?;
+            let slot = given.audited_slot()?;
+            vault.audit(&actor, slot.as_ref(), limit.unwrap_or(AUDIT_LIMIT), entropy)?.map(tell)
         }
-        Operation::Rotate { name, namespace, actor } => {
-            let (actor, slot) = (actor.parse()?, slot(&name, namespace.as_deref())?);
-            vault.rotate(&actor, &slot, value.needed()?, entropy).map(tell)
+        "verify_audit" => vault.verify_audit(&actor, entropy).map(tell),
+        "propose" => {
+            let change: String = given.take("change")?;
+            let change = (Change::from_name(&change)?, given.value.take());
+            vault.propose(&actor, &given.slot()?, change, entropy).map(tell)
         }
-        Operation::Propose { change, name, namespace, actor } => {
-            let (actor, slot) = (actor.parse()?, slot(&name, namespace.as_deref())?);
-            vault.propose(&actor, &slot, (Change::from_name(&change)?, value.0), entropy).map(tell)
-        }
-        Operation::Command { actor } => vault.command(&actor.parse()?, value.needed()?, entropy).map(tell),
-        Operation::Get { name, namespace, actor } => {
-            value.unwanted()?;
-            vault.get(&actor.parse()?, &slot(&name, namespace.as_deref())?, entropy).map(reveal)
-        }
-        Operation::Exists { name, namespace, actor } => {
-            value.unwanted()?;
-            vault.exists(&actor.parse()?, &slot(&name, namespace.as_deref())?, entropy).map(tell)
-        }
-        Operation::List { namespace, actor } => {
-            value.unwanted()?;
-            vault.list(&actor.parse()?, namespace.as_deref(), entropy)?.map(tell)
-        }
-        Operation::Delete { name, namespace, actor } => {
-            value.unwanted()?;
-            vault.delete(&actor.parse()?, &slot(&name, namespace.as_deref())?, entropy).map(tell)
-        }
-        Operation::Audit { name, namespace, limit, actor } => {
-            value.unwanted()?;
-            let slot = audited_slot(name.as_deref(), namespace.as_deref())?;
-            vault.audit(&actor.parse()?, slot.as_ref(), limit.unwrap_or(AUDIT_LIMIT), entropy)?.map(tell)
-        }
-        Operation::VerifyAudit { actor } => {
-            value.unwanted()?;
-            vault.verify_audit(&actor.parse()?, entropy).map(tell)
-        }
-        Operation::Confirm { id, actor } => {
-            value.unwanted()?;
-            vault.confirm(&actor.parse()?, &id, entropy).map(tell)
-        }
-        Operation::Cancel { id, actor } => {
-            value.unwanted()?;
-            vault.cancel(&actor.parse()?, &id, entropy).map(tell)
-        }
-        Operation::Census { actor } => {
-            value.unwanted()?;
-            vault.census(&actor.parse()?, entropy).map(tell)
-        }
-        Operation::Adopt { actor } => {
-            value.unwanted()?;
-            vault.adopt(&actor.parse()?, entropy).map(tell)
-        }
-    })
+        "confirm" => vault.confirm(&actor, &given.take::<String>("id")?, entropy).map(tell),
+        "cancel" => vault.cancel(&actor, &given.take::<String>("id")?, entropy).map(tell),
+        "census" => vault.census(&actor, entropy).map(tell),
+        "adopt" => vault.adopt(&actor, entropy).map(tell),
+        "command" => vault.command(&actor, given.value()?, entropy).map(tell),
+        _ => return Err(invalid("the operation: there is none of that name")),
+    };
+    given.finish()?;
+    Ok(flow)
 }
 
-fn audited_slot(name: Option<&str>, namespace: Option<&str>) -> Result<Option<Slot>> {
-    match (name, namespace) {
-        (Some(name), namespace) => slot(name, namespace).map(Some),
-        (None, None) => Ok(None),
-        (None, Some(_)) => {
-            let message = "a namespace without a name: give both, or neither for the whole vault";
-            Err(Error::new(ErrorCode::InvalidArgument, message))
-        }
-    }
+/// What came with an operation; what it takes is taken out.
+struct Given {
+    fields: Fields,
+    value: Option<SecretBytes>,
 }
-
-/// The value that came with an operation, if one did.
-struct Given(Option<SecretBytes>);
 
 impl Given {
-    fn needed(self) -> Result<SecretBytes> {
-        self.0.ok_or_else(|| Error::new(ErrorCode::InvalidArgument, "this operation takes a value, and none was given"))
+    fn take<T: FromJson>(&mut self, name: &str) -> Result<T> {
+        self.fields.take(name).map_err(|fault| invalid_arguments("the operation", &fault))
     }
 
-    fn unwanted(self) -> Result<()> {
-        match self.0 {
-            None => Ok(()),
-            Some(_) => Err(Error::new(ErrorCode::InvalidArgument, "this operation takes no value")),
-        }
-    }
-}
-
-impl WireActor {
-    fn parse(&self) -> Result<Actor> {
-        let mut actor = Actor::new(&self.id)?;
-        if let Some(platform) = &self.platform {
+    /// `{"id", "platform", "session_expires_at"}`, the last in milliseconds since the epoch.
+    fn actor(&mut self) -> Result<Actor> {
+        let fields = Fields::of(self.take("actor")?);
+        let mut given = Given { fields: fields.map_err(|fault| invalid_arguments("the actor", &fault))?, value: None };
+        let (id, platform): (String, Option<String>) = (given.take("id")?, given.take("platform")?);
+        let session_expires_at: Option<Timestamp> = given.take("session_expires_at")?;
+        given.finish()?;
+        let mut actor = Actor::new(&id)?;
+        if let Some(platform) = &platform {
             actor = actor.on_platform(platform)?;
         }
-        Ok(match self.session_expires_at {
-            Some(at) => actor.until(Timestamp::from_millis(at)),
+        Ok(match session_expires_at {
+            Some(at) => actor.until(at),
             None => actor,
         })
     }
+
+    fn slot(&mut self) -> Result<Slot> {
+        let (name, namespace): (String, Option<String>) = (self.take("name")?, self.take("namespace")?);
+        Slot::parse_stored(namespace.as_deref(), &name)
+    }
+
+    fn audited_slot(&mut self) -> Result<Option<Slot>> {
+        let (name, namespace): (Option<String>, Option<String>) = (self.take("name")?, self.take("namespace")?);
+        match name {
+            Some(name) => Slot::parse_stored(namespace.as_deref(), &name).map(Some),
+            None if namespace.is_none() => Ok(None),
+            None => Err(invalid("a namespace without a name: give both, or neither for the whole vault")),
+        }
+    }
+
+    fn value(&mut self) -> Result<SecretBytes> {
+        self.value.take().ok_or_else(|| invalid("this operation takes a value, and none was given"))
+    }
+
+    /// Refuses what was left over: it would do nothing in silence.
+    fn finish(self) -> Result<()> {
+        if self.value.is_some() {
+            return Err(invalid("this operation takes no value"));
+        }
+        self.fields.end().map_err(|fault| invalid_arguments("the operation", &fault))
+    }
 }
 
-fn slot(name: &str, namespace: Option<&str>) -> Result<Slot> {
-    Slot::parse_stored(namespace, name)
+fn invalid(message: &str) -> Error {
+    Error::new(ErrorCode::InvalidArgument, message.to_string())
 }
 
 /// What an operation came to that gives no value.
 pub(crate) fn tell<T: Serialize>(told: T) -> Outcome {
-    // INVARIANT: what operations return are plain structs with text keys; serde_json writes them all.
-    Outcome { told: serde_json::to_value(&told).unwrap_or(Value::Null), value: None }
+    Outcome { told: json_of(&told), value: None }
 }
 
 fn reveal(revealed: Revealed) -> Outcome {
-    let told = json!({
-        "namespace": revealed.slot.namespace(),
-        "name": revealed.slot.name(),
-        "version": revealed.version,
-        "format": revealed.format.name(),
-        "key_id": revealed.key_id.to_hex(),
-        "last_rotated": revealed.last_rotated.map(Timestamp::as_millis),
-    });
-    Outcome { told, value: Some(revealed.value) }
+    #[derive(Serialize)]
+    struct Told<'a> {
+        namespace: &'a str,
+        name: &'a str,
+        version: u64,
+        format: &'static str,
+        key_id: String,
+        last_rotated: Option<Timestamp>,
+    }
+    let Revealed { slot, version, format, key_id, last_rotated, value, .. } = revealed;
+    let (namespace, name) = (slot.namespace(), slot.name());
+    let told = Told { namespace, name, version, format: format.name(), key_id: key_id.to_hex(), last_rotated };
+    Outcome { told: json_of(&told), value: Some(value) }
 }

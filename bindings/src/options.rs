@@ -1,38 +1,51 @@
 //! Opening a vault from options as JSON.
 
-use crate::invalid_arguments;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use crate::{invalid_arguments, json_of};
+use serde::Serialize;
+use serde_json::Value;
 use std::sync::Arc;
+use strongroom::keyring::KeyInfo;
 use strongroom::record::Change;
-use strongroom::{Error, ErrorCode, Keyring, Result, Vault, VaultOptions};
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Options {
-    vault_id: Option<String>,
-    actors: Option<Vec<String>>,
-    confirm: Vec<String>,
-    value_max: Option<usize>,
-    proposal_millis: Option<i64>,
-}
+use strongroom::wire::{Fault, Fields, FromJson, read};
+use strongroom::{Error, ErrorCode, Keyring, Result, Timestamp, Vault, VaultOptions};
 
 /// A vault from `{"vault_id", "actors", "confirm", "value_max", "proposal_millis"}`, all of them optional; ids in hex.
 /// Errors: `INVALID_ARGUMENT`.
 pub fn open_vault(keyring: Arc<Keyring>, options: &str) -> Result<Vault> {
-    let options: Options =
-        serde_json::from_str(options).map_err(|error| invalid_arguments("the vault's options", &error))?;
+    let given = read(options).and_then(Options::from_json);
+    let given = given.map_err(|fault| invalid_arguments("the vault's options", &fault))?;
     let defaults = VaultOptions::default();
-    let vault_id = options.vault_id.as_deref().map(parse_vault_id).transpose()?;
-    let confirm = options.confirm.iter().map(|name| Change::from_name(name)).collect::<Result<_>>()?;
     let options = VaultOptions {
-        vault_id,
-        actors: options.actors,
-        value_max: options.value_max.unwrap_or(defaults.value_max),
-        proposal_millis: options.proposal_millis.unwrap_or(defaults.proposal_millis),
-        confirm,
+        vault_id: given.vault_id.as_deref().map(parse_vault_id).transpose()?,
+        actors: given.actors,
+        value_max: given.value_max.unwrap_or(defaults.value_max),
+        proposal_millis: given.proposal_millis.unwrap_or(defaults.proposal_millis),
+        confirm: given.confirm.iter().flatten().map(|name| Change::from_name(name)).collect::<Result<_>>()?,
     };
     Vault::new(keyring, options)
+}
+
+struct Options {
+    vault_id: Option<String>,
+    actors: Option<Vec<String>>,
+    confirm: Option<Vec<String>>,
+    value_max: Option<usize>,
+    proposal_millis: Option<i64>,
+}
+
+impl FromJson for Options {
+    fn from_json(value: Value) -> core::result::Result<Self, Fault> {
+        let mut fields = Fields::of(value)?;
+        let read = Options {
+            vault_id: fields.take("vault_id")?,
+            actors: fields.take("actors")?,
+            confirm: fields.take("confirm")?,
+            value_max: fields.take("value_max")?,
+            proposal_millis: fields.take("proposal_millis")?,
+        };
+        fields.end()?;
+        Ok(read)
+    }
 }
 
 fn parse_vault_id(text: &str) -> Result<[u8; 16]> {
@@ -42,15 +55,19 @@ fn parse_vault_id(text: &str) -> Result<[u8; 16]> {
     value.map(u128::to_be_bytes).ok_or_else(invalid)
 }
 
-/// What may be told of a keyring's keys, as an array of `{"id", "label", "created_at", "state"}`.
-pub fn keyring_info(keyring: &Keyring) -> Value {
-    let keys = keyring.keys().map(|key| {
-        json!({
-            "id": key.id.to_hex(),
-            "label": key.label,
-            "created_at": key.created_at.map(strongroom::Timestamp::as_millis),
-            "state": key.state.name(),
-        })
-    });
-    Value::Array(keys.collect())
+/// What may be told of a keyring's keys, as JSON: an array of `{"id", "label", "created_at", "state"}`.
+pub fn keyring_info(keyring: &Keyring) -> String {
+    #[derive(Serialize)]
+    struct Told<'a> {
+        id: String,
+        label: Option<&'a str>,
+        created_at: Option<Timestamp>,
+        state: &'static str,
+    }
+    let told = |key: &'_ KeyInfo| -> String {
+        let KeyInfo { id, label, created_at, state } = key;
+        json_of(&Told { id: id.to_hex(), label: label.as_deref(), created_at: *created_at, state: state.name() })
+    };
+    let keys: Vec<String> = keyring.keys().map(told).collect();
+    format!("[{}]", keys.join(","))
 }

@@ -2,11 +2,11 @@
 
 use crate::entropy::now;
 use crate::operation::{Outcome, begin, tell};
-use crate::{OsEntropy, shape_fault};
-use serde_json::json;
+use crate::{OsEntropy, json_of};
 use spin::Mutex;
 use strongroom::conformance::check_store;
 use strongroom::flow::{Answer, Applied, Reply};
+use strongroom::wire::{Fault, Fields, read};
 use strongroom::{Error, ErrorCode, Flow, Result, SecretBytes, Step, Vault};
 
 /// One operation under way. Hosts close it when they are done, also when they give up: what it held is wiped then.
@@ -18,7 +18,7 @@ struct State {
     flow: Option<Flow<Outcome>>,
     value: Option<SecretBytes>,
     /// What was wrong with the shape of the last answer, if that could not be read.
-    unreadable: Option<String>,
+    unreadable: Option<Fault>,
 }
 
 impl Session {
@@ -55,10 +55,12 @@ impl Session {
         let step = flow.step(now(now_millis), reply)?;
         state.unreadable = unreadable.flatten().or(state.unreadable.take());
         Ok(match step {
-            Step::Ask { number, request } => json!({ "ask": { "number": number, "request": request } }),
+            Step::Ask { number, request } => {
+                format!("{{\"ask\":{{\"number\":{number},\"request\":{}}}}}", json_of(&request))
+            }
             Step::Done(Ok(outcome)) => {
                 state.value = outcome.value;
-                json!({ "done": outcome.told })
+                format!("{{\"done\":{}}}", outcome.told)
             }
             Step::Done(Err(error)) => {
                 let message = match state.unreadable.take() {
@@ -67,10 +69,10 @@ impl Session {
                     }
                     _ => error.message().to_string(),
                 };
-                json!({ "failed": { "code": error.code().name(), "message": message } })
+                let (code, message) = (json_of(&error.code().name()), json_of(&message));
+                format!("{{\"failed\":{{\"code\":{code},\"message\":{message}}}}}")
             }
-        }
-        .to_string())
+        })
     }
 
     /// The value that the operation gave; once.
@@ -86,22 +88,17 @@ impl Session {
     }
 }
 
-#[derive(serde::Deserialize)]
-struct Numbered {
-    number: u64,
-    answer: serde_json::Value,
-}
-
 /// A reply, and what was wrong with its answer if that could not be read.
-fn read_reply(text: &str) -> Result<(Reply, Option<String>)> {
-    let stale =
-        || Error::new(ErrorCode::StaleReply, "the reply carries no number: answer each request with its number");
-    let Numbered { number, answer } = serde_json::from_str(text).map_err(|_| stale())?;
+fn read_reply(text: &str) -> Result<(Reply, Option<Fault>)> {
+    let numbered = read(text).and_then(Fields::of).and_then(|mut fields| Ok((fields.take("number")?, fields)));
+    let Ok((number, mut fields)) = numbered else {
+        let message = "the reply carries no number: answer each request with its number";
+        return Err(Error::new(ErrorCode::StaleReply, message));
+    };
     // What a host says in a shape of its own is no reason to lose the operation: the flow decides what a failed store
     // means for it.
-    let (answer, fault) = match serde_json::from_value(answer) {
-        Ok(answer) => (answer, None),
-        Err(error) => (Answer::Failed { applied: Applied::Unknown }, Some(shape_fault(&error))),
-    };
-    Ok((Reply { number, answer }, fault))
+    Ok(match fields.take("answer") {
+        Ok(answer) => (Reply { number, answer }, None),
+        Err(fault) => (Reply { number, answer: Answer::Failed { applied: Applied::Unknown } }, Some(fault)),
+    })
 }

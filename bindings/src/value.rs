@@ -17,3 +17,10 @@ pub fn decrypt(
     let formats = formats.iter().map(|name| Format::from_name(name)).collect::<Result<Vec<_>>>()?;
     keyring.decrypt_only(&formats, text, associated_data)
 }
+
+/// Which format a value is in and which key opens it, as JSON: `{"format", "key_id"}`. Errors: those of
+/// [`Keyring::decrypt`].
+pub fn inspect(keyring: &Keyring, text: &str, associated_data: Option<&[u8]>) -> Result<String> {
+    let Decrypted { format, key_id, .. } = keyring.decrypt(text, associated_data)?;
+    Ok(format!("{{\"format\":\"{}\",\"key_id\":\"{}\"}}", format.name(), key_id.to_hex()))
+}

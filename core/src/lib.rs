@@ -24,7 +24,7 @@
 //!
 //! | floor | modules | what they hold |
 //! | --- | --- | --- |
-//! | F0 | [`error`] [`secret`] [`time`] [`entropy`] `encoding` | codes; zeroizing bytes; timestamps; the source of randomness; canonical encoding |
+//! | F0 | [`error`] [`secret`] [`time`] [`entropy`] [`wire`] `encoding` | codes; zeroizing bytes; timestamps; the source of randomness; JSON; canonical encoding |
 //! | F1 | [`ident`] [`mask`] | parsed names and actors; masking |
 //! | F2 | [`crypto`] [`keyring`] | value formats; keys and their life; keys derived from the vault root |
 //! | F3 | [`record`] [`audit`] | what a store keeps, with MACs; the chain of events |
@@ -42,6 +42,7 @@ pub mod entropy;
 pub mod error;
 pub mod secret;
 pub mod time;
+pub mod wire;
 
 pub(crate) mod encoding;
 
@@ -72,3 +73,8 @@ pub use crate::mask::MaskStyle;
 pub use crate::secret::SecretBytes;
 pub use crate::time::Timestamp;
 pub use crate::vault::{Vault, VaultOptions};
+
+/// The page for authors of stores: its Rust is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/writing-a-store.md")]
+struct WritingAStore;

@@ -1,10 +1,12 @@
 //! Instants as integer milliseconds since the Unix epoch, UTC. The core has no clock: each step of a flow brings one.
 
+use crate::wire::{Fault, FromJson};
 use core::fmt;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
@@ -22,6 +24,12 @@ impl Timestamp {
     /// Later by so many milliseconds, held at the end of the range.
     pub const fn plus_millis(self, millis: i64) -> Self {
         Timestamp(self.0.saturating_add(millis))
+    }
+}
+
+impl FromJson for Timestamp {
+    fn from_json(value: Value) -> Result<Self, Fault> {
+        i64::from_json(value).map(Timestamp)
     }
 }
 

@@ -7,13 +7,13 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use strongroom::audit::Event;
 use strongroom::conformance::{Report, check_store};
-use strongroom::flow::{ChangeSet, CommitAnswer, EventQuery, Expected, Item, ListQuery};
+use strongroom::flow::{ChangeSet, CommitAnswer, Delete, EventQuery, EventScope, Expected, Item, ListQuery};
 use strongroom::ident::Slot;
-use strongroom::record::{Record, RecordKey};
+use strongroom::record::{Counters, Record, RecordKey};
 use strongroom::store::{CommitFailed, MemoryStore, Page, Store, drive};
 use strongroom::{Actor, ErrorCode, SecretBytes, Timestamp, VaultOptions};
 use support::Seeded;
@@ -40,6 +40,19 @@ enum Fault {
     CutsValues,
     ReadsWhatItReadBefore,
     FoldsNames,
+    LoadsAsManyAsFit,
+    TakesConflictsForApplied,
+    KeepsCountersOfTheDeleted,
+    StartsCountersAtZero,
+    TakesNoNamespaceForAny,
+    OrdersByCodeUnits,
+    OrdersEventsByTime,
+    PagesByNameAlone,
+    CountsRowsForCursors,
+    LosesItsPlaceWithTheRecord,
+    LosesTheCursorOfChains,
+    CountsEventsForCursors,
+    EndsWithAnEmptyPage,
 }
 
 /// A store in memory with one fault.
@@ -49,11 +62,15 @@ struct Broken {
     seen: BTreeMap<RecordKey, Option<Record>>,
     /// For a store that applies the same twice: how often it has.
     applied: u64,
+    /// For a store that remembers the wrong things: operation ids, and the counters of records that are gone.
+    asked: BTreeSet<String>,
+    counted: BTreeMap<RecordKey, Counters>,
 }
 
 impl Broken {
     fn new(fault: Fault) -> Self {
-        Broken { store: MemoryStore::new(), fault, seen: BTreeMap::new(), applied: 0 }
+        let (seen, asked, counted) = Default::default();
+        Broken { store: MemoryStore::new(), fault, seen, applied: 0, asked, counted }
     }
 
     fn folded(&self, key: &RecordKey) -> RecordKey {
@@ -91,6 +108,10 @@ impl Store for Broken {
     type Error = Infallible;
 
     fn load(&mut self, keys: &[RecordKey]) -> Result<Vec<Record>, Infallible> {
+        let keys = match self.fault {
+            Fault::LoadsAsManyAsFit => keys.get(..999).unwrap_or(keys),
+            _ => keys,
+        };
         let folded: Vec<RecordKey> = keys.iter().map(|key| self.folded(key)).collect();
         let mut records = self.store.load(&folded)?;
         if self.fault == Fault::CutsValues {
@@ -116,9 +137,44 @@ impl Store for Broken {
 
     fn list(&mut self, query: &ListQuery, cursor: Option<&str>) -> Result<Page<Item>, Infallible> {
         let cursor = cursor.filter(|_| self.fault != Fault::LosesTheCursor);
-        let mut page = self.store.list(query, cursor)?;
-        if self.fault == Fault::OrdersWithoutCase {
-            page.items.sort_by_key(|item| (item.key.namespace.to_lowercase(), item.key.name.to_lowercase()));
+        let mut query = query.clone();
+        if self.fault == Fault::TakesNoNamespaceForAny {
+            query.namespace = query.namespace.filter(|namespace| !namespace.is_empty());
+        }
+        if let (Fault::PagesByNameAlone, Some(after)) = (self.fault, cursor) {
+            // As `WHERE name > ?` does.
+            let (limit, after) = (query.limit as usize, after.rsplit('\0').next().unwrap());
+            let mut items = self.store.list(&ListQuery { limit: u32::MAX, ..query }, None)?.items;
+            items.retain(|item| *item.key.name > *after);
+            let cursor = items.get(limit.wrapping_sub(1)).map(|item| item.key.name.clone());
+            items.truncate(limit);
+            return Ok(Page { items, cursor });
+        }
+        if self.fault == Fault::CountsRowsForCursors {
+            let limit = query.limit as usize;
+            let skip: usize = cursor.map_or(0, |cursor| cursor.parse().unwrap());
+            let all = self.store.list(&ListQuery { limit: u32::MAX, ..query }, None)?.items;
+            let cursor = (skip + limit < all.len()).then(|| (skip + limit).to_string());
+            return Ok(Page { items: all.into_iter().skip(skip).take(limit).collect(), cursor });
+        }
+        let gone = |cursor: &str| {
+            let (namespace, name) = cursor.split_once('\0').unwrap();
+            let mut records = self.store.records();
+            !records.any(|record| record.key.namespace == namespace && record.key.name == name)
+        };
+        if self.fault == Fault::LosesItsPlaceWithTheRecord && cursor.is_some_and(gone) {
+            return Ok(Page { items: vec![], cursor: None });
+        }
+        let mut page = self.store.list(&query, cursor)?;
+        let units = |text: &str| text.encode_utf16().collect::<Vec<u16>>();
+        match self.fault {
+            Fault::OrdersWithoutCase => {
+                page.items.sort_by_key(|item| (item.key.namespace.to_lowercase(), item.key.name.to_lowercase()));
+            }
+            Fault::OrdersByCodeUnits => {
+                page.items.sort_by_key(|item| (units(&item.key.namespace), units(&item.key.name)));
+            }
+            _ => {}
         }
         Ok(page)
     }
@@ -149,6 +205,20 @@ impl Store for Broken {
                     put.record.key = self.folded(&put.record.key);
                 }
             }
+            Fault::TakesConflictsForApplied if !self.asked.insert(change_set.operation_id.clone()) => {
+                return Ok(CommitAnswer::Committed);
+            }
+            Fault::KeepsCountersOfTheDeleted => {
+                let gone = |delete: &Delete| self.store.records().find(|record| record.key == delete.key);
+                let gone = change_set.deletes.iter().filter_map(gone);
+                self.counted.extend(gone.map(|record| (record.key.clone(), record.counters)));
+                for put in &mut changed.puts {
+                    put.record.counters = self.counted.get(&put.record.key).copied().unwrap_or(put.record.counters);
+                }
+            }
+            Fault::StartsCountersAtZero => {
+                changed.puts.iter_mut().for_each(|put| put.record.counters = Counters::default());
+            }
             _ => {}
         }
         let answer = self.store.commit(&changed)?;
@@ -164,8 +234,29 @@ impl Store for Broken {
     }
 
     fn events(&mut self, query: &EventQuery, cursor: Option<&str>) -> Result<Page<Event>, Infallible> {
-        let cursor = cursor.filter(|_| self.fault != Fault::LosesTheCursor);
-        self.store.events(query, cursor)
+        let chained = query.scope == EventScope::Chained;
+        let forgets = self.fault == Fault::LosesTheCursor || (self.fault == Fault::LosesTheCursorOfChains && chained);
+        let cursor = cursor.filter(|_| !forgets);
+        let limit = query.limit as usize;
+        match self.fault {
+            Fault::OrdersEventsByTime if query.scope == EventScope::Latest => {
+                let mut page = self.store.events(query, cursor)?;
+                page.items.sort_by_key(|event| std::cmp::Reverse(event.at));
+                Ok(page)
+            }
+            Fault::CountsEventsForCursors if chained => {
+                let skip: usize = cursor.map_or(0, |cursor| cursor.parse().unwrap());
+                let all = self.store.events(&EventQuery { limit: u32::MAX, ..query.clone() }, None)?.items;
+                let cursor = (skip + limit < all.len()).then(|| (skip + limit).to_string());
+                Ok(Page { items: all.into_iter().skip(skip).take(limit).collect(), cursor })
+            }
+            Fault::EndsWithAnEmptyPage => {
+                let page = self.store.events(query, cursor.filter(|cursor| *cursor != "end"))?;
+                let items = if cursor == Some("end") { vec![] } else { page.items };
+                Ok(Page { items, cursor: page.cursor.or(Some("end".to_string())) })
+            }
+            _ => self.store.events(query, cursor),
+        }
     }
 }
 
@@ -189,6 +280,19 @@ fn each_broken_store_is_caught_by_the_check_that_is_named_for_it() {
         (Fault::CutsValues, "values_are_kept_whole", "`value_encrypted` of a secret"),
         (Fault::ReadsWhatItReadBefore, "reads_are_fresh", "`load` showed an earlier state"),
         (Fault::FoldsNames, "names_are_exact", "of another name"),
+        (Fault::LoadsAsManyAsFit, "load_gives_what_was_asked", "`load` of 1003 keys"),
+        (Fault::TakesConflictsForApplied, "idempotent_by_operation_id", "is to be judged again"),
+        (Fault::KeepsCountersOfTheDeleted, "counters_stand_beside_records", "the counters of the one before"),
+        (Fault::StartsCountersAtZero, "counters_stand_beside_records", "the counters that it brought"),
+        (Fault::TakesNoNamespaceForAny, "queries_are_exact", "the empty namespace of a `list`"),
+        (Fault::OrdersByCodeUnits, "page_order", "byte by byte in UTF-8"),
+        (Fault::OrdersEventsByTime, "page_order", "whatever their times"),
+        (Fault::PagesByNameAlone, "cursors", "a cursor is a namespace and a name"),
+        (Fault::CountsRowsForCursors, "cursors", "between two pages of `list` shifted the next page"),
+        (Fault::LosesItsPlaceWithTheRecord, "cursors", "between two pages of `list` shifted the next page"),
+        (Fault::LosesTheCursorOfChains, "cursors", "in the scope `chained`"),
+        (Fault::CountsEventsForCursors, "cursors", "in the scope `chained`"),
+        (Fault::EndsWithAnEmptyPage, "cursors", "an empty page and a cursor"),
     ];
     for (fault, check, says) in expected {
         let report = checked(&mut Broken::new(fault));

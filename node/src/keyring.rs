@@ -4,12 +4,11 @@ use crate::{Text, Thrown, host_failed, secret_of, thrown};
 use napi::bindgen_prelude::BufferSlice;
 use napi::{Env, JsString};
 use napi_derive::napi;
-use serde_json::{Value, json};
 use std::sync::Arc;
 use strongroom::SecretBytes;
 use strongroom::crypto::Format;
 use strongroom::keyring::Decrypted;
-use strongroom_bindings::{OsEntropy, decrypt, keyring_from_environment, keyring_info, now, revealed_text};
+use strongroom_bindings::{OsEntropy, decrypt, inspect, keyring_from_environment, keyring_info, now, revealed_text};
 use zeroize::Zeroizing;
 
 /// Keys, outside of JavaScript's heap.
@@ -87,16 +86,16 @@ impl NativeKeyring {
         BufferSlice::copy_from(env, decrypted.value.expose()).map_err(host_failed)
     }
 
-    /// Which format a token is in and which key opens it.
+    /// Which format a token is in and which key opens it, as JSON.
     #[napi]
-    pub fn inspect(&self, token: String, associated_data: Option<Text>) -> Result<Value, Thrown> {
-        let Decrypted { format, key_id, .. } = self.decrypt(&token, associated_data, None)?;
-        Ok(json!({ "format": format.name(), "key_id": key_id.to_hex() }))
+    pub fn inspect(&self, token: String, associated_data: Option<Text>) -> Result<String, Thrown> {
+        let associated_data = associated_data.map(secret_of);
+        inspect(&self.keyring, &token, associated_data.as_ref().map(SecretBytes::expose)).map_err(thrown)
     }
 
-    /// What may be told of every key.
+    /// What may be told of every key, as JSON.
     #[napi]
-    pub fn keys(&self) -> Value {
+    pub fn keys(&self) -> String {
         keyring_info(&self.keyring)
     }
 

@@ -83,7 +83,7 @@ impl Keyring {
 
     /// What may be told of every key, as JSON.
     fn keys(&self) -> String {
-        keyring_info(&self.keyring).to_string()
+        keyring_info(&self.keyring)
     }
 
     fn dangerous_export<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {

@@ -1,12 +1,11 @@
 //! Keyrings.
 
 use crate::value::{optional_value_of, thrown, value_of};
-use serde_json::json;
 use std::sync::Arc;
 use strongroom::SecretBytes;
 use strongroom::crypto::Format;
 use strongroom::keyring::{Decrypted, Keyring};
-use strongroom_bindings::{OsEntropy, decrypt, keyring_info, now, revealed_text};
+use strongroom_bindings::{OsEntropy, decrypt, inspect, keyring_info, now, revealed_text};
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 use zeroize::Zeroizing;
 
@@ -77,15 +76,16 @@ impl NativeKeyring {
         Ok(js_sys::Uint8Array::from(self.decrypt(token, associated_data, formats)?.value.expose()))
     }
 
-    /// Which format a token is in and which key opens it.
-    pub fn inspect(&self, token: &str, associated_data: &JsValue) -> Result<JsValue, JsValue> {
-        let Decrypted { format, key_id, .. } = self.decrypt(token, associated_data, None)?;
-        to_js(&json!({ "format": format.name(), "key_id": key_id.to_hex() }))
+    /// Which format a token is in and which key opens it, as JSON.
+    pub fn inspect(&self, token: &str, associated_data: &JsValue) -> Result<String, JsValue> {
+        let associated_data = optional_value_of(associated_data)?;
+        inspect(&self.keyring, token, associated_data.as_ref().map(SecretBytes::expose)).map_err(thrown)
     }
 
-    /// What may be told of every key.
-    pub fn keys(&self) -> Result<JsValue, JsValue> {
-        to_js(&keyring_info(&self.keyring))
+    /// What may be told of every key, as JSON.
+    #[must_use]
+    pub fn keys(&self) -> String {
+        keyring_info(&self.keyring)
     }
 
     /// All keys as text.
@@ -104,10 +104,4 @@ impl NativeKeyring {
         let associated_data = associated_data.as_ref().map(SecretBytes::expose);
         decrypt(&self.keyring, token, associated_data, formats.as_deref()).map_err(thrown)
     }
-}
-
-/// Objects as objects, `null` as `null`: what `JSON.parse` would give.
-fn to_js(value: &serde_json::Value) -> Result<JsValue, JsValue> {
-    use serde::Serialize;
-    value.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).map_err(JsValue::from)
 }

@@ -7,8 +7,10 @@ mod value;
 mod vault;
 
 pub use keyring::{NativeKeyring, generate_keyring, parse_keyring};
-pub use secret::{NativeSecret, make_secret};
-pub use vault::{MemoryStore, NativeSession, NativeVault, begin_store_check, open_vault};
+pub use secret::{NativeSecret, SecretHandle, make_secret};
+#[cfg(feature = "testing")]
+pub use vault::begin_store_check;
+pub use vault::{MemoryStore, NativeSession, NativeVault, open_vault};
 
 use strongroom::MaskStyle;
 use value::{thrown, value_of};

@@ -61,6 +61,7 @@ impl NativeSession {
 }
 
 /// Starts the conformance kit, for a store that is to be put to the test.
+#[cfg(feature = "testing")]
 #[wasm_bindgen(js_name = beginStoreCheck)]
 #[must_use]
 pub fn begin_store_check() -> NativeSession {

@@ -86,7 +86,7 @@ const INSTANTS: [&str; 4] = ["last_rotated", "created_at", "updated_at", "last_a
 /// version, or of another program.
 pub fn plan_opening(inspection: &str, version: Option<u64>) -> Result<String> {
     let inspection: Inspection =
-        serde_json::from_str(inspection).map_err(|error| invalid_arguments("the inspection", &error))?;
+        serde_json::from_str(inspection).map_err(|_| invalid_arguments("the inspection", "it has another shape"))?;
     if inspection.current > 0 {
         return match version {
             Some(SCHEMA_VERSION) => Ok(json!({ "state": "current", "statements": [] }).to_string()),

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use strongroom::flow::{ChangeSet, EventScope, Expected, Request};
 use strongroom::record::{RecordKey, RecordKind};
+use strongroom::wire::read;
 use strongroom::{Error, ErrorCode, Result};
 
 const STATEMENTS: &str = include_str!("../../sql/sqlite/statements.sql");
@@ -82,7 +83,7 @@ struct Expect {
 /// to be run in one `BEGIN IMMEDIATE` transaction; where an expectation is not met, nothing is applied and the answer is
 /// what it says. Errors: `INVALID_ARGUMENT`.
 pub fn plan(request: &str) -> Result<String> {
-    let parsed: Request = serde_json::from_str(request).map_err(|error| invalid_arguments("the request", &error))?;
+    let parsed: Request = read(request).map_err(|fault| invalid_arguments("the request", &fault))?;
     let read = |statement: &str, param: Value| {
         Ok(json!({ "read": { "statement": statement, "param": param.to_string() } }).to_string())
     };
@@ -158,5 +159,5 @@ fn of_kind(key: &RecordKey, secret: &'static str, other: &'static str) -> &'stat
 }
 
 fn param<T: Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| invalid_arguments("the change set", &error))
+    serde_json::to_string(value).map_err(|_| invalid_arguments("the change set", "it can't be written as JSON"))
 }

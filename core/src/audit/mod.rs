@@ -14,9 +14,10 @@ use crate::error::ErrorCode;
 use crate::ident::{Actor, Slot};
 use crate::record::{Reason, StreamHead, read_mac};
 use crate::time::Timestamp;
+use crate::wire::{deserialize_as_read, read_fields};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// The stream of what has no secret.
 pub const VAULT_STREAM: &str = "vault";
@@ -78,8 +79,7 @@ impl Outcome {
 }
 
 /// An event as a store keeps it. Rows of an adopted store lack what old programs did not write.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Event {
     /// The stream: `vault` or a secret's uid; absent in old rows.
     pub stream: Option<String>,
@@ -118,6 +118,28 @@ pub struct Event {
     /// HMAC-SHA256 over everything above but `success`, 64 hex digits.
     pub mac: Option<String>,
 }
+
+deserialize_as_read!(Event);
+read_fields!(Event {
+    stream,
+    seq,
+    at,
+    operation_id,
+    action,
+    secret_uid,
+    namespace,
+    name,
+    actor,
+    platform,
+    outcome,
+    success,
+    code,
+    reason,
+    epoch,
+    digest,
+    prev_mac,
+    mac
+});
 
 impl Event {
     /// The bytes that the MAC covers: `docs/format.md`, "Events".

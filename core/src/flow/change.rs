@@ -3,12 +3,14 @@
 use crate::audit::Event;
 use crate::record::{Record, RecordKey};
 use crate::time::Timestamp;
+use crate::wire::{Fault, FromJson, deserialize_as_read, read_fields, tagged, unknown};
 use alloc::string::String;
 use alloc::vec::Vec;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 /// The revision that a record must have for the change set to apply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expected {
     /// There must be no such record.
@@ -18,8 +20,7 @@ pub enum Expected {
 }
 
 /// A record to write in place of the one expected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Put {
     /// The whole new record, its revision one more than that expected. Its counters count only when it is new.
     pub record: Record,
@@ -28,8 +29,7 @@ pub struct Put {
 }
 
 /// A record to delete.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Delete {
     /// Which.
     pub key: RecordKey,
@@ -38,8 +38,7 @@ pub struct Delete {
 }
 
 /// A record that is not written but must be as it was read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// Which.
     pub key: RecordKey,
@@ -48,8 +47,7 @@ pub struct Check {
 }
 
 /// Accesses to add to a record's counters. Changes no revision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CounterDelta {
     /// Which record.
     pub key: RecordKey,
@@ -61,8 +59,7 @@ pub struct CounterDelta {
 
 /// One atomic write. It always appends at least one event, and the events carry its operation id: a store that finds the
 /// id among its events has applied the change set before, answers `committed`, and does nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChangeSet {
     /// Random, 32 hex digits; the same whenever the operation asks again.
     pub operation_id: String,
@@ -77,3 +74,20 @@ pub struct ChangeSet {
     /// Events to append, in this order.
     pub events: Vec<Event>,
 }
+
+impl FromJson for Expected {
+    fn from_json(value: Value) -> Result<Self, Fault> {
+        match tagged(value)? {
+            (tag, Value::Null) if tag == "absent" => Ok(Expected::Absent),
+            (tag, revision) if tag == "revision" => u64::from_json(revision).map(Expected::Revision),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+read_fields!(Put { record, expected });
+read_fields!(Delete { key, expected });
+read_fields!(Check { key, expected });
+read_fields!(CounterDelta { key, accessed, at });
+deserialize_as_read!(ChangeSet);
+read_fields!(ChangeSet { operation_id, puts, deletes, checks, counters, events });

@@ -3,15 +3,17 @@
 use super::ChangeSet;
 use crate::audit::Event;
 use crate::record::{Record, RecordKey, RecordKind};
+use crate::wire::{Fault, Fields, FromJson, deserialize_as_read, read_fields, read_names, tagged, unknown};
 use alloc::string::String;
 use alloc::vec::Vec;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 /// How many items a flow asks for in one page.
 pub const PAGE_LIMIT: u32 = 500;
 
 /// What a flow asks of its host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
     /// The records with these keys. Answered by those that exist, in any order, and no others.
@@ -59,8 +61,7 @@ impl Request {
 }
 
 /// Which records to list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ListQuery {
     /// Of which kind.
     pub kind: RecordKind,
@@ -71,8 +72,7 @@ pub struct ListQuery {
 }
 
 /// Which events to read, and in which order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EventQuery {
     /// Which, and in which order.
     pub scope: EventScope,
@@ -81,7 +81,7 @@ pub struct EventQuery {
 }
 
 /// Which events, and in which order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventScope {
     /// Those of one slot, whichever secrets had it, and old rows of that name; the latest first.
@@ -100,8 +100,7 @@ pub enum EventScope {
 }
 
 /// A record's key and revision, as lists give them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Item {
     /// The key.
     pub key: RecordKey,
@@ -110,7 +109,7 @@ pub struct Item {
 }
 
 /// Whether a failed commit was applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Applied {
     /// It was not.
@@ -120,7 +119,7 @@ pub enum Applied {
 }
 
 /// How a commit ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CommitAnswer {
     /// It was applied, now or before.
@@ -130,8 +129,8 @@ pub enum CommitAnswer {
 }
 
 /// What a host answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// To `load`.
     Load {
@@ -164,11 +163,73 @@ pub enum Answer {
 }
 
 /// An answer with the number of the request that it answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reply {
     /// The number of the request.
     pub number: u64,
     /// The answer.
     pub answer: Answer,
 }
+
+impl FromJson for Request {
+    fn from_json(value: Value) -> Result<Self, Fault> {
+        let (tag, content) = tagged(value)?;
+        let mut fields = Fields::of(content)?;
+        let request = match &*tag {
+            "load" => Request::Load { keys: fields.take("keys")? },
+            "list" => Request::List { query: fields.take("query")?, cursor: fields.take("cursor")? },
+            "commit" => Request::Commit { change_set: fields.take("change_set")? },
+            "events" => Request::Events { query: fields.take("query")?, cursor: fields.take("cursor")? },
+            "wait" => Request::Wait { millis: fields.take("millis")? },
+            _ => return Err(unknown()),
+        };
+        fields.end()?;
+        Ok(request)
+    }
+}
+
+impl FromJson for EventScope {
+    fn from_json(value: Value) -> Result<Self, Fault> {
+        let (tag, content) = tagged(value)?;
+        match &*tag {
+            "latest" => Ok(EventScope::Latest),
+            "chained" => Ok(EventScope::Chained),
+            "unchained" => Ok(EventScope::Unchained),
+            "slot" => {
+                let mut fields = Fields::of(content)?;
+                let (namespace, name) = (fields.take("namespace")?, fields.take("name")?);
+                fields.end()?;
+                Ok(EventScope::Slot { namespace, name })
+            }
+            _ => Err(unknown()),
+        }
+    }
+}
+
+impl FromJson for Answer {
+    fn from_json(value: Value) -> Result<Self, Fault> {
+        let (tag, content) = tagged(value)?;
+        if tag == "commit" {
+            return CommitAnswer::from_json(content).map(Answer::Commit);
+        }
+        let mut fields = Fields::of(content)?;
+        let answer = match &*tag {
+            "load" => Answer::Load { records: fields.take("records")? },
+            "list" => Answer::List { items: fields.take("items")?, cursor: fields.take("cursor")? },
+            "events" => Answer::Events { events: fields.take("events")?, cursor: fields.take("cursor")? },
+            "wait" => Answer::Wait {},
+            "failed" => Answer::Failed { applied: fields.take("applied")? },
+            _ => return Err(unknown()),
+        };
+        fields.end()?;
+        Ok(answer)
+    }
+}
+
+read_fields!(ListQuery { kind, namespace, limit });
+read_fields!(EventQuery { scope, limit });
+read_fields!(Item { key, revision });
+read_names!(Applied { "no" => No, "unknown" => Unknown });
+read_names!(CommitAnswer { "committed" => Committed, "conflict" => Conflict });
+deserialize_as_read!(Request, Reply);
+read_fields!(Reply { number, answer });

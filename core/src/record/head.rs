@@ -7,11 +7,12 @@ use crate::entropy::{Entropy, make_bytes};
 use crate::error::{Error, ErrorCode, Result};
 use crate::keyring::Keyring;
 use crate::time::Timestamp;
+use crate::wire::read_fields;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// The opened head of a vault.
 pub(crate) struct Head {
@@ -23,20 +24,22 @@ pub(crate) struct Head {
     pub(crate) sealed_under: crate::crypto::KeyId,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize)]
 struct Body {
     vault_id: String,
     epoch: u64,
     roots: Vec<SealedRoot>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+read_fields!(Body { vault_id, epoch, roots });
+
+#[derive(Serialize)]
 struct SealedRoot {
     epoch: u64,
     sealed: String,
 }
+
+read_fields!(SealedRoot { epoch, sealed });
 
 impl Head {
     /// A new vault: its head, and the record that keeps it. Errors: `ENTROPY_FAILED`, `NOT_CONFIGURED`.

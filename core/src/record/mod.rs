@@ -20,14 +20,15 @@ use crate::encoding::{Encoder, from_hex, hex};
 use crate::error::{Error, ErrorCode, Result};
 use crate::ident::Slot;
 use crate::time::Timestamp;
+use crate::wire::{self, Fault, Fields, FromJson, deserialize_as_read, read_fields, read_names};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 /// What a record is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RecordKind {
     /// A secret.
@@ -53,8 +54,7 @@ impl RecordKind {
 }
 
 /// The key of a record, unique in every store. Compared byte by byte, case and all.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct RecordKey {
     /// What the record is.
     pub kind: RecordKind,
@@ -100,8 +100,7 @@ impl RecordKey {
 }
 
 /// The columns of a record: what SQL tables show of it. All are optional; secrets use most of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Columns {
     /// Random identity of the secret, 32 hex digits; absent in rows that were never adopted.
     pub uid: Option<String>,
@@ -126,8 +125,7 @@ pub struct Columns {
 }
 
 /// Counters kept beside a record: not covered by its MAC, changed without changing its revision.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
     /// How many times the value was read.
     pub accessed_count: u64,
@@ -136,25 +134,65 @@ pub struct Counters {
 }
 
 /// A record as a store keeps it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Record {
     /// Its key.
     pub key: RecordKey,
     /// Its revision: 0 in a row that was never adopted, from 1 otherwise, and one more with every put.
     pub revision: u64,
     /// Its columns.
-    #[serde(default)]
     pub columns: Columns,
     /// Its body: JSON text, kept to the letter.
     pub data: String,
     /// HMAC-SHA256 over everything above, 64 hex digits; absent in rows that were never adopted.
-    #[serde(default)]
     pub mac: Option<String>,
     /// Its counters.
-    #[serde(default)]
     pub counters: Counters,
 }
+
+read_names!(RecordKind { "secret" => Secret, "pending" => Pending, "stream" => Stream, "head" => Head });
+read_fields!(RecordKey { kind, namespace, name });
+
+impl FromJson for Columns {
+    fn from_json(value: Value) -> core::result::Result<Self, Fault> {
+        let mut fields = Fields::of(value)?;
+        let read = Columns {
+            uid: fields.take("uid")?,
+            state: fields.take("state")?,
+            version: fields.take("version")?,
+            value_encrypted: fields.take("value_encrypted")?,
+            encryption_key_id: fields.take("encryption_key_id")?,
+            value_fingerprint: fields.take("value_fingerprint")?,
+            last_rotated: fields.take("last_rotated")?,
+            created_by: fields.take("created_by")?,
+            created_at: fields.take("created_at")?,
+            updated_at: fields.take("updated_at")?,
+        };
+        fields.end()?;
+        Ok(read)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Columns::default())
+    }
+}
+
+impl FromJson for Counters {
+    fn from_json(value: Value) -> core::result::Result<Self, Fault> {
+        let mut fields = Fields::of(value)?;
+        let accessed_count: Option<u64> = fields.take("accessed_count")?;
+        let last_accessed = fields.take("last_accessed")?;
+        fields.end()?;
+        Ok(Counters { accessed_count: accessed_count.unwrap_or_default(), last_accessed })
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Counters::default())
+    }
+}
+
+deserialize_as_read!(Record, RecordKey);
+read_fields!(Record { key, revision, columns, data, mac, counters });
 
 impl Record {
     /// The bytes that the MAC covers: `docs/format.md`, "Records".
@@ -217,8 +255,8 @@ impl Record {
     }
 
     /// Reads the body. Only the head's is read before its MAC is verified: it holds the sealed root of the MAC key.
-    fn body<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(&self.data).map_err(|_| self.tampered("its body cannot be read"))
+    fn body<T: FromJson>(&self) -> Result<T> {
+        wire::read(&self.data).map_err(|_| self.tampered("its body cannot be read"))
     }
 
     pub(crate) fn tampered(&self, why: &str) -> Error {

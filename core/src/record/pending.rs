@@ -6,11 +6,13 @@ use crate::encoding::from_base64url;
 use crate::error::{Error, ErrorCode, Result};
 use crate::ident::Slot;
 use crate::time::Timestamp;
+use crate::wire::{Fault, Fields, FromJson, read_fields, read_names, tagged, unknown};
 use alloc::string::{String, ToString};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 /// A change that can be proposed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// Create a secret, or give it a value.
@@ -34,7 +36,7 @@ impl Change {
 }
 
 /// Where a proposal is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ProposalState {
     /// It waits for its confirmation.
@@ -55,8 +57,7 @@ pub(crate) struct Proposal {
 }
 
 /// What a proposal consists of.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Body {
     pub(crate) change: Change,
     pub(crate) namespace: String,
@@ -71,6 +72,26 @@ pub(crate) struct Body {
     /// The secret as the proposer saw it: its uid and revision, or absent.
     pub(crate) seen: Option<(String, u64)>,
     pub(crate) state: ProposalState,
+}
+
+read_names!(Change { "set" => Set, "rotate" => Rotate, "delete" => Delete });
+read_fields!(Body { change, namespace, name, sealed, actor, platform, proposed_at, expires_at, seen, state });
+
+impl FromJson for ProposalState {
+    fn from_json(value: Value) -> core::result::Result<Self, Fault> {
+        let (tag, content) = tagged(value)?;
+        match &*tag {
+            "open" => Ok(ProposalState::Open),
+            "cancelled" => Ok(ProposalState::Cancelled),
+            "applied" => {
+                let mut fields = Fields::of(content)?;
+                let (version, created, at) = (fields.take("version")?, fields.take("created")?, fields.take("at")?);
+                fields.end()?;
+                Ok(ProposalState::Applied { version, created, at })
+            }
+            _ => Err(unknown()),
+        }
+    }
 }
 
 impl Proposal {

@@ -6,15 +6,16 @@ use crate::encoding::{from_hex, hex};
 use crate::error::Result;
 use crate::ident::Slot;
 use crate::time::Timestamp;
+use crate::wire::{read_fields, read_names};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// How many versions are kept, the current one among them.
 const VERSIONS_KEPT: usize = 10;
 
 /// Whether a secret may be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretState {
     /// It may.
@@ -24,7 +25,7 @@ pub enum SecretState {
 }
 
 /// Why a version came to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// Somebody set it.
@@ -52,9 +53,16 @@ impl Reason {
     }
 }
 
+read_names!(Reason {
+    "manual" => Manual,
+    "rotation" => Rotation,
+    "emergency" => Emergency,
+    "rollback" => Rollback,
+    "import" => Import,
+});
+
 /// One version of a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Version {
     pub(crate) number: u64,
     /// The encrypted value. Only old stores lack one.
@@ -66,6 +74,8 @@ pub(crate) struct Version {
     pub(crate) fingerprint: Option<String>,
     pub(crate) compromised: bool,
 }
+
+read_fields!(Version { number, value, key_id, at, by, reason, fingerprint, compromised });
 
 /// A secret whose record was verified, or that is about to be written.
 #[derive(Clone, Debug)]
@@ -84,14 +94,15 @@ pub(crate) struct SecretRecord {
 }
 
 /// What the columns do not show.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize)]
 struct Body {
     by: Option<String>,
     reason: Reason,
     compromised: bool,
     versions: Vec<Version>,
 }
+
+read_fields!(Body { by, reason, compromised, versions });
 
 impl SecretRecord {
     /// Reads a record after verifying it. Errors: `RECORD_TAMPERED`.

@@ -4,8 +4,9 @@ use super::{Columns, Counters, Record, RecordKey, write_body};
 use crate::crypto::MacKey;
 use crate::encoding::{from_hex, hex};
 use crate::error::Result;
+use crate::wire::read_fields;
 use alloc::string::String;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// How far a stream goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,14 +25,15 @@ pub(crate) struct StreamHead {
     pub(crate) revision: u64,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize)]
 struct Body {
     stream: String,
     seq: u64,
     mac: Option<String>,
     secret_mac: Option<String>,
 }
+
+read_fields!(Body { stream, seq, mac, secret_mac });
 
 impl StreamHead {
     /// The start of a stream that takes over the key of an earlier one, or a key that no stream had.

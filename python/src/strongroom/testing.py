@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from strongroom import _native, aio
-from strongroom._driver import drive, run
+from strongroom._driver import asynchronous, drive, run
+from strongroom.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from strongroom._driver import Outcome
@@ -54,11 +55,23 @@ def check_store(store: Store) -> list[str]:
 
     What it can't see: whether writers get in each other's way, and whether a `load` of several records sees one state.
     """
-    return _passed(run(drive(_native.begin_store_check(), store, _OPERATION), _OPERATION))
+    try:
+        return _passed(run(drive(_native.begin_store_check(), store, _OPERATION), _OPERATION))
+    except InvalidArgumentError as error:
+        if error.args != asynchronous(_OPERATION).args:
+            raise
+        message = "the store is asynchronous: test it with check_store_async"
+        raise InvalidArgumentError(message, operation=_OPERATION) from None
 
 
 async def check_store_async(store: Store | AsyncStore) -> list[str]:
-    """The same for a store of `strongroom.aio`."""
+    """The same for a store of `strongroom.aio`, whose callbacks are awaited, or run in worker threads.
+
+    >>> import asyncio
+    >>> from strongroom.stores import MemoryStore
+    >>> len(asyncio.run(check_store_async(MemoryStore())))
+    14
+    """
     return _passed(await aio.run(drive(_native.begin_store_check(), store, _OPERATION)))
 
 

@@ -36,7 +36,7 @@ class Store(Protocol):
         """`{"items": [{"key", "revision"}], "cursor"}`: a page ordered by namespace and name, byte by byte in UTF-8.
 
         `query` is `{"kind", "namespace", "limit"}`; the namespace `None` stands for all. The cursor is any text that
-        says after which key to go on, whatever was written since. `None` ends the list; only the last page may be empty.
+        says where to go on, whatever was written since; `None` ends the list. Only its last page may be empty.
         """
 
     def commit(self, change_set: dict[str, Any], /) -> CommitAnswer:
