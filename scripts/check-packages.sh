@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs each package of dist/ where there is nothing else, imports it, and compares the version it tells.
+# Installs each package of dist/ where there is nothing else, imports it, and compares the version it tells; then looks
+# for the feature `transcripts`, which no package may have.
 set -euo pipefail
 # shellcheck source=scripts/steps.sh
 . "$(dirname "$0")/steps.sh"
@@ -93,3 +94,38 @@ found="$(check_node)" && expect "npm strongroom" "$found"
 check_types node strongroom es2023,esnext.disposable node
 found="$(check_web)" && expect "npm strongroom-web" "$found"
 check_types web strongroom-web es2023,esnext.disposable,dom ""
+
+# The feature `transcripts` lets a test choose all randomness. What it leaves in a build: its own words, and its export.
+# shellcheck disable=SC2016  # the backquotes are part of the text
+MARKER='strongroom was built with the feature `transcripts`'
+
+# holds FOLDER TEXT: whether any file in the folder does.
+holds() { grep --recursive --quiet --text --fixed-strings -- "$2" "$1"; }
+
+# unpack ARCHIVE FOLDER
+unpack() {
+  mkdir -p "$2"
+  case "$1" in
+    *.whl) "${PYTHON:-python3}" -m zipfile -e "$1" "$2" ;;
+    *.tgz) tar -xzf "$1" -C "$2" ;;
+    *) stop "$1 is no package that is known here" ;;
+  esac
+}
+
+# check_chosen_randomness ARCHIVE BUILD EXPORT: the package has none of it, and the build with the feature has all of it,
+# so that what is searched for is what would be there.
+check_chosen_randomness() {
+  local archive="$1" build="$2" export="$3" folder text
+  folder="$EMPTY/unpacked/$(basename "$archive")"
+  unpack "$archive" "$folder"
+  for text in "$MARKER" "$export"; do
+    holds "$build" "$text" || stop "'$text' is not found in $build, where it must be: the search is no good"
+    ! holds "$folder" "$text" || stop "$archive holds '$text': it was built with the feature transcripts; pack it again"
+  done
+  say "$(basename "$archive"): no chosen randomness"
+}
+
+scripts/build-transcripts.sh
+check_chosen_randomness "$(compgen -G "$DIST/strongroom-$VERSION-cp310-abi3-*.whl")" target/transcripts/python fix_entropy
+check_chosen_randomness "$DIST/strongroom-linux-x64-gnu-$VERSION.tgz" target/transcripts/node fixEntropy
+check_chosen_randomness "$DIST/strongroom-web-$VERSION.tgz" target/transcripts/web fixEntropy

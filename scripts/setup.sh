@@ -9,6 +9,8 @@ set -euo pipefail
 NODE_PIN=24.21.0
 NODE_AT_LEAST="22.13"
 NPM_FOLDERS=(. examples/telegram-bot)
+# The second is included by the first: pip refuses them when they disagree.
+PYTHON_REQUIREMENTS=(python/requirements-dev.txt examples/fastapi-backend/requirements.txt)
 DEBIAN_WASM=(rustc-web cargo-web rust-web-src lld-19)
 DEBIAN_BROWSER=(chromium chromium-driver)
 
@@ -100,10 +102,10 @@ setup_python() {
     "$python" -m venv .venv || { rm -rf .venv; stop "python cannot create a venv" "on Debian: apt-get install python3-venv"; }
     hash -r
   fi
-  if ! same_as "$stamp" python/requirements-dev.txt; then
-    say "python: installing python/requirements-dev.txt"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r python/requirements-dev.txt
-    fingerprint python/requirements-dev.txt >"$stamp"
+  if ! same_as "$stamp" "${PYTHON_REQUIREMENTS[@]}"; then
+    say "python: installing ${PYTHON_REQUIREMENTS[0]}"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "${PYTHON_REQUIREMENTS[0]}"
+    fingerprint "${PYTHON_REQUIREMENTS[@]}" >"$stamp"
   fi
   say "python: $(.venv/bin/python --version) in .venv"
 }

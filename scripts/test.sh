@@ -14,13 +14,16 @@ SUITES=(
   "node tests/browser"
   "node examples/telegram-bot/tests"
   "node examples/demo/tests"
+  "pytest examples/fastapi-backend/tests"
+  "node examples/admin-panel/tests"
 )
 
 suite_pytest() { .venv/bin/python -m pytest "$1" -q; }
 
 suite_node() {
   compgen -G "$1/*.test.mjs" >/dev/null || stop "$1 holds no *.test.mjs"
-  node --test "$1/*.test.mjs"
+  # Node leaves one core idle by default: of two, that is half.
+  node --test --test-concurrency="$(nproc)" "$1/*.test.mjs"
 }
 
 suite_wasm-node() { scripts/wasm-cargo.sh test -p strongroom-wasm --tests; }
@@ -40,6 +43,7 @@ timed "check" scripts/check.sh
 timed "build: node" scripts/build-node.sh
 timed "build: python" scripts/build-python.sh
 timed "build: wasm" scripts/build-wasm.sh
+timed "build: hosts and transcripts" scripts/build-transcripts.sh
 for suite in "${SUITES[@]}"; do
   # shellcheck disable=SC2086  # two words on purpose
   timed "test: $suite" run_suite $suite

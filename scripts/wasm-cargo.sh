@@ -23,7 +23,7 @@ main() {
   export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$ROOT/.tools/bin/wasm-bindgen-test-runner"
   export CARGO_TARGET_DIR="$ROOT/target/wasm"
   # wasm-bindgen reads the section that says which features the module uses; build-wasm.sh strips after it.
-  export CARGO_PROFILE_RELEASE_STRIP=none
+  export CARGO_PROFILE_WASM_STRIP=none
   "by_$route" "$std" "$@"
 }
 

@@ -79,7 +79,8 @@ export class Keyring {
       optional(textOnly, format, "the format"),
       optional(textOrBytes, associatedData, "associatedData"),
     ];
-    return guarded(() => handleOf(this).encrypt(value, name, bound, name === "fernet" ? Date.now() : 0));
+    const isSealed = name === undefined || name === "sealed"; // Sealed values carry no time.
+    return guarded(() => handleOf(this).encrypt(value, name, bound, isSealed ? 0 : Date.now()));
   }
 
   /**
@@ -92,7 +93,7 @@ export class Keyring {
     return guarded(() => handleOf(this).decryptText(text, bound, formats));
   }
 
-  /** Decrypts to bytes. Throws `NOT_AUTHENTIC`, `KEY_UNKNOWN`, `TOKEN_MALFORMED`. */
+  /** As `decrypt`, to bytes: any value, UTF-8 or not. */
   decryptBytes(token: string, options: DecryptOptions = {}): Uint8Array {
     const [text, bound, formats] = decryption(token, options);
     return guarded(() => handleOf(this).decryptBytes(text, bound, formats));

@@ -43,11 +43,8 @@ export interface Native {
   generateKeyring(now: number): NativeKeyring;
   parseKeyring(text: string): NativeKeyring;
   openVault(keyring: NativeKeyring, options: string): NativeVault;
-  beginStoreCheck(): NativeSession;
   MemoryStore: new () => { answer(request: string): string };
 }
-
-export type NativeWithVault = Native;
 
 let installed: Native | undefined;
 

@@ -2,7 +2,7 @@
 import type { Store } from "./contract.js";
 import { drive } from "./driver.js";
 import { guarded } from "./errors.js";
-import { native } from "./native.js";
+import type { NativeSession } from "./native.js";
 
 /** What a check found to be wrong. */
 export interface StoreFailure {
@@ -39,8 +39,11 @@ export class StoreContractError extends Error {
  * @example
  * await checkStore(new MyStore());
  */
-export async function checkStore(store: Store): Promise<string[]> {
-  const session = guarded(() => native().beginStoreCheck());
+export type CheckStore = (store: Store) => Promise<string[]>;
+
+/** The kit over a package's native part. */
+export async function checkStoreBy(begin: () => NativeSession, store: Store): Promise<string[]> {
+  const session = guarded(begin);
   const { told } = await drive(session, store, "check_store");
   const { passed, failures } = told as { passed: string[]; failures: StoreFailure[] };
   if (failures.length > 0) throw new StoreContractError(failures, passed);

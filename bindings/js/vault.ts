@@ -4,7 +4,7 @@ import type { Store } from "./contract.js";
 import { drive } from "./driver.js";
 import { guarded } from "./errors.js";
 import { type Keyring, handleOf as keyringHandle } from "./keyring.js";
-import { type NativeVault, type NativeWithVault, native, type Text } from "./native.js";
+import { type NativeSession, type NativeVault, native, type Text } from "./native.js";
 import { type Format, handleOf, Secret } from "./secret.js";
 
 /** Who acts: an id, or an id with the platform it speaks through and the end of its session. */
@@ -142,8 +142,7 @@ export class Vault {
       throw invalid("the vault's options give no store: it has the methods load, list, commit and events");
     }
     const wire = { confirm, actors, vault_id: vaultId, value_max: valueMax, proposal_millis: proposalMillis };
-    const host = native() as NativeWithVault;
-    this.#native = guarded(() => host.openVault(keyringHandle(keyring), JSON.stringify(wire)));
+    this.#native = guarded(() => native().openVault(keyringHandle(keyring), JSON.stringify(wire)));
     this.#store = store;
   }
 
@@ -259,10 +258,14 @@ export class Vault {
   async #drive(operation: string, wire: object, value?: Text | Secret) {
     const own = value === undefined || value instanceof Secret ? undefined : Secret.of(value);
     const secret = own ?? (value as Secret | undefined);
-    const json = JSON.stringify({ op: operation, ...wire });
-    const handle = secret === undefined ? undefined : handleOf(secret);
-    const session = guarded(() => this.#native.begin(json, handle), operation);
-    own?.wipe(); // The session has its copy.
+    let session: NativeSession;
+    try {
+      const json = JSON.stringify({ op: operation, ...wire });
+      const handle = secret === undefined ? undefined : handleOf(secret);
+      session = guarded(() => this.#native.begin(json, handle), operation);
+    } finally {
+      own?.wipe(); // The session has its copy, if it came to one.
+    }
     return await drive(session, this.#store, operation); // Awaited, so that an error's stack shows who called.
   }
 }

@@ -3,6 +3,7 @@
 //! A host crate above this one converts types and nothing else. Everything crosses as JSON text but plaintext, which
 //! crosses as bytes through [`Session`] alone: no shape here has a field that could hold it.
 
+#[cfg(not(target_family = "wasm"))]
 mod clock;
 mod entropy;
 mod environment;
@@ -16,6 +17,7 @@ mod text;
 mod transcripts;
 mod value;
 
+#[cfg(not(target_family = "wasm"))]
 pub use clock::SystemClock;
 pub use entropy::{OsEntropy, now};
 pub use environment::keyring_from_environment;

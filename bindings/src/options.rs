@@ -2,17 +2,16 @@
 
 use crate::{invalid_arguments, json_of};
 use serde::Serialize;
-use serde_json::Value;
 use std::sync::Arc;
 use strongroom::keyring::KeyInfo;
 use strongroom::record::Change;
-use strongroom::wire::{Fault, Fields, FromJson, read};
+use strongroom::wire::{Fault, Fields, FromJson, Json, read};
 use strongroom::{Error, ErrorCode, Keyring, Result, Timestamp, Vault, VaultOptions};
 
 /// A vault from `{"vault_id", "actors", "confirm", "value_max", "proposal_millis"}`, all of them optional; ids in hex.
 /// Errors: `INVALID_ARGUMENT`.
 pub fn open_vault(keyring: Arc<Keyring>, options: &str) -> Result<Vault> {
-    let given = read(options).and_then(Options::from_json);
+    let given = read::<Options>(options);
     let given = given.map_err(|fault| invalid_arguments("the vault's options", &fault))?;
     let defaults = VaultOptions::default();
     let options = VaultOptions {
@@ -34,7 +33,7 @@ struct Options {
 }
 
 impl FromJson for Options {
-    fn from_json(value: Value) -> core::result::Result<Self, Fault> {
+    fn from_json(value: Json) -> core::result::Result<Self, Fault> {
         let mut fields = Fields::of(value)?;
         let read = Options {
             vault_id: fields.take("vault_id")?,

@@ -17,6 +17,8 @@ pub struct Session {
 struct State {
     flow: Option<Flow<Outcome>>,
     value: Option<SecretBytes>,
+    /// The number of the request that is open.
+    open: u64,
     /// What was wrong with the shape of the last answer, if that could not be read.
     unreadable: Option<Fault>,
 }
@@ -38,7 +40,7 @@ impl Session {
     }
 
     fn of(flow: Flow<Outcome>) -> Session {
-        Session { state: Mutex::new(State { flow: Some(flow), value: None, unreadable: None }) }
+        Session { state: Mutex::new(State { flow: Some(flow), value: None, open: 0, unreadable: None }) }
     }
 
     /// Goes on until the next request or the end, at an instant in milliseconds since the epoch.
@@ -48,7 +50,8 @@ impl Session {
     /// `STALE_REPLY`, `FLOW_DONE`; the session is then as it was.
     pub fn step(&self, now_millis: f64, reply: Option<&str>) -> Result<String> {
         let mut state = self.state.lock();
-        let (reply, unreadable) = reply.map(read_reply).transpose()?.unzip();
+        let open = state.open;
+        let (reply, unreadable) = reply.map(|reply| read_reply(reply, open)).transpose()?.unzip();
         let Some(flow) = &mut state.flow else {
             return Err(Error::new(ErrorCode::FlowDone, "the operation has ended: start a new one"));
         };
@@ -56,6 +59,7 @@ impl Session {
         state.unreadable = unreadable.flatten().or(state.unreadable.take());
         Ok(match step {
             Step::Ask { number, request } => {
+                state.open = number;
                 format!("{{\"ask\":{{\"number\":{number},\"request\":{}}}}}", json_of(&request))
             }
             Step::Done(Ok(outcome)) => {
@@ -65,7 +69,9 @@ impl Session {
             Step::Done(Err(error)) => {
                 let message = match state.unreadable.take() {
                     Some(fault) if error.code() == ErrorCode::StorageFailed => {
-                        format!("{} (an answer was not in the shape of the contract: {fault})", error.message())
+                        // There is no cause to look at: the store threw nothing.
+                        let what = error.message().split("; look at the cause").next().unwrap_or_default();
+                        format!("{what}; an answer was not in the shape of the contract: {fault}")
                     }
                     _ => error.message().to_string(),
                 };
@@ -89,16 +95,21 @@ impl Session {
 }
 
 /// A reply, and what was wrong with its answer if that could not be read.
-fn read_reply(text: &str) -> Result<(Reply, Option<Fault>)> {
-    let numbered = read(text).and_then(Fields::of).and_then(|mut fields| Ok((fields.take("number")?, fields)));
-    let Ok((number, mut fields)) = numbered else {
+///
+/// What a host says in a shape of its own is no reason to lose the operation: the flow decides what a failed store means
+/// for it. What is no JSON at all, such as text with half a character, is taken for the answer to the open request.
+fn read_reply(text: &str, open: u64) -> Result<(Reply, Option<Fault>)> {
+    let failed = |number, fault| (Reply { number, answer: Answer::Failed { applied: Applied::Unknown } }, Some(fault));
+    let mut fields = match read(text).and_then(Fields::of) {
+        Ok(fields) => fields,
+        Err(fault) => return Ok(failed(open, fault)),
+    };
+    let Ok(number) = fields.take("number") else {
         let message = "the reply carries no number: answer each request with its number";
         return Err(Error::new(ErrorCode::StaleReply, message));
     };
-    // What a host says in a shape of its own is no reason to lose the operation: the flow decides what a failed store
-    // means for it.
     Ok(match fields.take("answer") {
         Ok(answer) => (Reply { number, answer }, None),
-        Err(fault) => (Reply { number, answer: Answer::Failed { applied: Applied::Unknown } }, Some(fault)),
+        Err(fault) => failed(number, fault),
     })
 }

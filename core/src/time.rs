@@ -1,9 +1,8 @@
 //! Instants as integer milliseconds since the Unix epoch, UTC. The core has no clock: each step of a flow brings one.
 
-use crate::wire::{Fault, FromJson};
+use crate::wire::{Fault, FromJson, Json};
 use core::fmt;
 use serde::Serialize;
-use serde_json::Value;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -28,7 +27,7 @@ impl Timestamp {
 }
 
 impl FromJson for Timestamp {
-    fn from_json(value: Value) -> Result<Self, Fault> {
+    fn from_json(value: Json) -> Result<Self, Fault> {
         i64::from_json(value).map(Timestamp)
     }
 }

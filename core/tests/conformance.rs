@@ -280,7 +280,7 @@ fn each_broken_store_is_caught_by_the_check_that_is_named_for_it() {
         (Fault::CutsValues, "values_are_kept_whole", "`value_encrypted` of a secret"),
         (Fault::ReadsWhatItReadBefore, "reads_are_fresh", "`load` showed an earlier state"),
         (Fault::FoldsNames, "names_are_exact", "of another name"),
-        (Fault::LoadsAsManyAsFit, "load_gives_what_was_asked", "`load` of 1003 keys"),
+        (Fault::LoadsAsManyAsFit, "load_gives_what_was_asked", "`load` of 1000 keys"),
         (Fault::TakesConflictsForApplied, "idempotent_by_operation_id", "is to be judged again"),
         (Fault::KeepsCountersOfTheDeleted, "counters_stand_beside_records", "the counters of the one before"),
         (Fault::StartsCountersAtZero, "counters_stand_beside_records", "the counters that it brought"),

@@ -2,7 +2,7 @@
 import { createReadStream, existsSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, resolve } from "node:path";
-import { chromium } from "playwright-core";
+import { launchChromium } from "./chromium.mjs";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const PAGE = "/examples/demo/page/index.html";
@@ -14,15 +14,6 @@ const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", "
 const POLICY =
   "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; base-uri 'none'; form-action 'none'";
 
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--no-first-run",
-];
-
 /**
  * Opens the page, fills in its form as a person would, and gives what the page shows and knows.
  *
@@ -32,10 +23,7 @@ const FLAGS = [
 export async function decryptInBrowser({ key, token, forPage }, how = {}) {
   const server = await serve(how.root ?? ROOT);
   try {
-    const browser = await chromium.launch({
-      executablePath: how.executablePath ?? process.env.CHROMIUM ?? "/usr/bin/chromium",
-      args: FLAGS,
-    });
+    const browser = await launchChromium(how.executablePath);
     try {
       const page = await browser.newPage();
       page.setDefaultTimeout(20_000);

@@ -7,10 +7,11 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import type { NativeKeyring, NativeWithVault } from "../../bindings/js/native.js";
+import type { Native, NativeKeyring, NativeSession } from "../../bindings/js/native.js";
 
 /** What the native part exports here besides what it offers everywhere. */
-export interface NodeNative extends NativeWithVault {
+export interface NodeNative extends Native {
+  beginStoreCheck(): NativeSession;
   keyringFromEnvironmentValues(key?: string, keyFile?: string): NativeKeyring;
   sqliteStatements(): string;
   sqlitePlan(request: string): string;

@@ -1,4 +1,8 @@
 /** For tests of stores: `import { checkStore } from "strongroom/testing"`. */
-import "./index.js";
+import { type CheckStore, checkStoreBy } from "../../bindings/js/testing.js";
+import { native } from "./native.js";
 
-export { checkStore, StoreContractError, type StoreFailure } from "../../bindings/js/testing.js";
+export { type CheckStore, StoreContractError, type StoreFailure } from "../../bindings/js/testing.js";
+
+/** Puts a store to the test: see `CheckStore`. */
+export const checkStore: CheckStore = (store) => checkStoreBy(() => native.beginStoreCheck(), store);

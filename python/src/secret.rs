@@ -6,7 +6,7 @@ use pyo3::prelude::{
     Borrowed, Bound, FromPyObject, PyAny, PyAnyMethods, PyErr, PyResult, Python, pyclass, pyfunction, pymethods,
 };
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyByteArray, PyByteArrayMethods, PyBytes, PyString};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use strongroom::{Error, ErrorCode, MaskStyle, SecretBytes};
 use strongroom_bindings::revealed_text;
@@ -23,10 +23,12 @@ pub(crate) fn raised(error: Error) -> PyErr {
     NativeError::new_err((error.code().name(), error.message().to_owned()))
 }
 
-/// What Python gives where a value is wanted: `str` or `bytes`, borrowed.
+/// What Python gives where a value is wanted: `str` or `bytes`, borrowed; or a `bytearray`, which may change meanwhile,
+/// copied.
 pub(crate) enum Text {
     Text(PyBackedStr),
     Bytes(PyBackedBytes),
+    Copied(SecretBytes),
 }
 
 impl Text {
@@ -34,6 +36,8 @@ impl Text {
         match self {
             Text::Text(text) => text.as_bytes(),
             Text::Bytes(bytes) => bytes,
+            // EXPOSE: as the others.
+            Text::Copied(bytes) => bytes.expose(),
         }
     }
 }
@@ -45,7 +49,10 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Text {
         if given.is_instance_of::<PyString>() {
             return given.extract().map(|Unicode(text)| Text::Text(text));
         }
-        let other_type = |_| PyTypeError::new_err("a value is `str` or `bytes`");
+        if let Ok(bytes) = given.cast::<PyByteArray>() {
+            return Ok(Text::Copied(SecretBytes::new(bytes.to_vec())));
+        }
+        let other_type = |_| PyTypeError::new_err("a value is `str` or `bytes`, and so is `associated_data`");
         given.extract().map(Text::Bytes).map_err(other_type)
     }
 }
@@ -58,7 +65,9 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Unicode {
 
     fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         if !given.is_instance_of::<PyString>() {
-            return Err(PyTypeError::new_err("a `str` is wanted"));
+            return Err(PyTypeError::new_err(
+                "a `str` is wanted: `.decode()` what is `bytes`, such as a Fernet token or key",
+            ));
         }
         // Python's own error would carry the whole text.
         let message =

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from fernet.sides import KEYS, NOW, OURS, THEIRS, Bytes, Side, agree, both
 
 GOOD = base64.urlsafe_b64encode(KEYS[0])

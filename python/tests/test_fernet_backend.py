@@ -14,6 +14,7 @@ from typing import Any, Optional
 
 import pytest
 from cryptography import fernet as theirs
+
 from fernet.with_our_import import run, source_of, with_our_import
 from strongroom import Keyring
 from strongroom import fernet as ours

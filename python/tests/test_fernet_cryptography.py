@@ -8,6 +8,7 @@ from pathlib import Path
 import cryptography
 import cryptography_vectors
 import pytest
+
 from fernet.with_our_import import run, source_of, with_our_import
 from strongroom import fernet as ours
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from cryptography import fernet as theirs
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
 from fernet.sides import KEYS, NOW, OURS, RINGS, THEIRS, VERSION, Bytes, Side, Text, agree, both, signed
 
 SEED = 20261122

@@ -16,6 +16,7 @@ from unittest import mock
 
 import pytest
 from cryptography import fernet as theirs
+
 from strongroom import fernet as ours
 
 MODULES = [ours, theirs]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from cryptography import fernet as theirs
+
 from strongroom import Keyring
 from strongroom.errors import InvalidArgumentError, NotAuthenticError, TokenMalformedError
 from strongroom.fernet import Fernet

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from cryptography import fernet as theirs
-from strongroom import fernet as ours
-from strongroom.fernet import Fernet, InvalidToken, MultiFernet
 
 from leakscan import Scanner, make_canary
+from strongroom import fernet as ours
+from strongroom.fernet import Fernet, InvalidToken, MultiFernet
 
 NOW = 1_700_000_000
 

@@ -2,7 +2,7 @@
 import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
-import { chromium } from "playwright-core";
+import { launchChromium } from "../../examples/demo/chromium.mjs";
 
 const TYPES = {
   ".html": "text/html; charset=utf-8",
@@ -27,17 +27,7 @@ export async function serve(root) {
 
 /** Opens a page in Chromium; gives the page, all that it printed, and every request that it made. */
 export async function openPage(origin, path) {
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      "--no-first-run",
-    ],
-  });
+  const browser = await launchChromium();
   const page = await browser.newPage();
   const printed = [];
   const requests = [];
@@ -45,5 +35,6 @@ export async function openPage(origin, path) {
   page.on("pageerror", (error) => printed.push(String(error)));
   page.on("request", (request) => requests.push({ url: request.url(), body: request.postData() }));
   await page.goto(`${origin}${path}`);
+  await page.waitForFunction(() => window.loaded === true);
   return { page, printed, requests, close: () => browser.close() };
 }

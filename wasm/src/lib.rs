@@ -8,8 +8,6 @@ mod vault;
 
 pub use keyring::{NativeKeyring, generate_keyring, parse_keyring};
 pub use secret::{NativeSecret, SecretHandle, make_secret};
-#[cfg(feature = "testing")]
-pub use vault::begin_store_check;
 pub use vault::{MemoryStore, NativeSession, NativeVault, open_vault};
 
 use strongroom::MaskStyle;

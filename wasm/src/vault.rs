@@ -60,12 +60,12 @@ impl NativeSession {
     }
 }
 
-/// Starts the conformance kit, for a store that is to be put to the test.
-#[cfg(feature = "testing")]
-#[wasm_bindgen(js_name = beginStoreCheck)]
-#[must_use]
-pub fn begin_store_check() -> NativeSession {
-    NativeSession { session: Session::of_store_check() }
+impl NativeSession {
+    /// Starts the conformance kit, for a store that is to be put to the test: for the module `wasm/testing`.
+    #[must_use]
+    pub fn of_store_check() -> NativeSession {
+        NativeSession { session: Session::of_store_check() }
+    }
 }
 
 /// A store in memory.

@@ -78,7 +78,7 @@ pub(super) fn history(slot: &Slot, history: &History) -> String {
 }
 
 fn line(event: &Event) -> String {
-    let action = event.action.as_deref().unwrap_or("?").to_uppercase();
+    let action = event.action.as_deref().unwrap_or("?").to_ascii_uppercase();
     let actor = event.actor.as_deref().unwrap_or("unknown");
     let platform = event.platform.as_deref().map(|platform| format!(" ({platform})")).unwrap_or_default();
     let outcome = match (event.success, &event.code) {

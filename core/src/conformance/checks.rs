@@ -40,11 +40,11 @@ pub(super) async fn load_gives_what_was_asked(probe: &Probe) -> Outcome {
     let elsewhere = key(RecordKind::Stream, "load", "a");
     ensure(probe.load(&[&elsewhere]).await?.is_empty(), "`load` gave a record of another kind")?;
     // As many as a vault asks for at once: more than some databases take as parameters of one statement.
-    let many: Vec<RecordKey> = (0..1000).map(|index| secret_key("load", &format!("none-{index}"))).collect();
+    let many: Vec<RecordKey> = (0..997).map(|index| secret_key("load", &format!("none-{index}"))).collect();
     let asked: Vec<&RecordKey> = many.iter().chain([&b, &missing, &a]).collect();
     let mut loaded: Vec<RecordKey> = probe.load(&asked).await?.into_iter().map(|record| record.key).collect();
     loaded.sort();
-    ensure(loaded == [a, b], "`load` of 1003 keys did not give exactly the two that exist, each once")
+    ensure(loaded == [a, b], "`load` of 1000 keys did not give exactly the two that exist, each once")
 }
 
 pub(super) async fn values_are_kept_whole(probe: &Probe) -> Outcome {

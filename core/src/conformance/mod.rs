@@ -117,9 +117,9 @@ async fn is_empty(probe: &Probe) -> Result<bool> {
         )
     };
     for kind in [RecordKind::Secret, RecordKind::Pending, RecordKind::Stream, RecordKind::Head] {
-        if !probe.list(kind, None).await.map_err(failed)?.is_empty() {
+        if !probe.list_page((kind, None), 1, None).await.map_err(failed)?.0.is_empty() {
             return Ok(false);
         }
     }
-    Ok(probe.events(EventScope::Latest).await.map_err(failed)?.is_empty())
+    Ok(probe.events_page(EventScope::Latest, 1, None).await.map_err(failed)?.0.is_empty())
 }

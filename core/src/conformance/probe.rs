@@ -99,14 +99,34 @@ impl Probe {
         }
     }
 
-    /// Everything that a list gives, in pages so large that the rows of these tests fit into one.
+    /// Everything that a list gives, on as many pages as the store likes.
     pub(super) async fn list(&self, kind: RecordKind, namespace: Option<&str>) -> Result<Vec<Item>, Stop> {
-        Ok(self.list_page((kind, namespace), WHOLE, None).await?.0)
+        let (mut all, mut cursor) = (Vec::new(), None);
+        for _ in 0..PAGES_AT_MOST {
+            let (items, next) = self.list_page((kind, namespace), WHOLE, cursor).await?;
+            ensure(!items.is_empty() || next.is_none(), "`list` gave an empty page and a cursor")?;
+            all.extend(items);
+            cursor = next;
+            if cursor.is_none() {
+                return Ok(all);
+            }
+        }
+        Err(Stop::Wrong("`list` gives a cursor again and again, and comes to no end".to_string()))
     }
 
     /// The same of events.
     pub(super) async fn events(&self, scope: EventScope) -> Result<Vec<Event>, Stop> {
-        Ok(self.events_page(scope, WHOLE, None).await?.0)
+        let (mut all, mut cursor) = (Vec::new(), None);
+        for _ in 0..PAGES_AT_MOST {
+            let (events, next) = self.events_page(scope.clone(), WHOLE, cursor).await?;
+            ensure(!events.is_empty() || next.is_none(), "`events` gave an empty page and a cursor")?;
+            all.extend(events);
+            cursor = next;
+            if cursor.is_none() {
+                return Ok(all);
+            }
+        }
+        Err(Stop::Wrong("`events` gives a cursor again and again, and comes to no end".to_string()))
     }
 
     /// 32 hex digits that nobody has seen before.
@@ -127,6 +147,9 @@ impl Probe {
 
 /// More than all the rows of these tests.
 const WHOLE: u32 = 10_000;
+
+/// And so are these pages, of one row each.
+const PAGES_AT_MOST: u32 = 10_000;
 
 impl ChangeSet {
     pub(super) fn put(mut self, record: Record, expected: Expected) -> ChangeSet {

@@ -3,11 +3,10 @@
 use crate::audit::Event;
 use crate::record::{Record, RecordKey};
 use crate::time::Timestamp;
-use crate::wire::{Fault, FromJson, deserialize_as_read, read_fields, tagged, unknown};
+use crate::wire::{Fault, FromJson, Json, deserialize_as_read, read_fields, tagged, unknown};
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Serialize;
-use serde_json::Value;
 
 /// The revision that a record must have for the change set to apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -76,9 +75,9 @@ pub struct ChangeSet {
 }
 
 impl FromJson for Expected {
-    fn from_json(value: Value) -> Result<Self, Fault> {
+    fn from_json(value: Json) -> Result<Self, Fault> {
         match tagged(value)? {
-            (tag, Value::Null) if tag == "absent" => Ok(Expected::Absent),
+            (tag, Json::Null) if tag == "absent" => Ok(Expected::Absent),
             (tag, revision) if tag == "revision" => u64::from_json(revision).map(Expected::Revision),
             _ => Err(unknown()),
         }

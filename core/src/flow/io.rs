@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::record::{Record, RecordKey};
 use crate::time::Timestamp;
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -94,23 +94,25 @@ impl Io {
 
     /// The records with these keys, by key. Errors: `STORAGE_FAILED`, also for records that were not asked for.
     pub(crate) async fn load(&self, keys: Vec<RecordKey>) -> Result<BTreeMap<RecordKey, Record>> {
-        let asked: BTreeSet<RecordKey> = keys.iter().cloned().collect();
-        let Answer::Load { records } = self.ask(Request::Load { keys }).await else {
+        let Answer::Load { records } = self.ask(Request::Load { keys: keys.clone() }).await else {
             return Err(Error::new(
                 ErrorCode::StorageFailed,
                 "Failed to load secrets: the store failed or gave no records; look at the cause, then try again",
             ));
         };
-        let mut loaded = BTreeMap::new();
+        let mut given = BTreeMap::new();
         for record in records {
-            if !asked.contains(&record.key) {
-                return Err(wrong_answer("load", "a record that was not asked for"));
-            }
-            if loaded.insert(record.key.clone(), record).is_some() {
+            if given.insert(record.key.clone(), record).is_some() {
                 return Err(wrong_answer("load", "one record twice"));
             }
         }
-        Ok(loaded)
+        let mut loaded = BTreeMap::new();
+        for key in keys {
+            if let Some(record) = given.remove(&key) {
+                loaded.insert(key, record);
+            }
+        }
+        if given.is_empty() { Ok(loaded) } else { Err(wrong_answer("load", "a record that was not asked for")) }
     }
 
     /// Every key of a kind, page by page. Errors: `STORAGE_FAILED`, also for pages that do not advance.

@@ -3,11 +3,10 @@
 use super::ChangeSet;
 use crate::audit::Event;
 use crate::record::{Record, RecordKey, RecordKind};
-use crate::wire::{Fault, Fields, FromJson, deserialize_as_read, read_fields, read_names, tagged, unknown};
+use crate::wire::{Fault, Fields, FromJson, Json, deserialize_as_read, read_fields, read_names, tagged, unknown};
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Serialize;
-use serde_json::Value;
 
 /// How many items a flow asks for in one page.
 pub const PAGE_LIMIT: u32 = 500;
@@ -172,7 +171,7 @@ pub struct Reply {
 }
 
 impl FromJson for Request {
-    fn from_json(value: Value) -> Result<Self, Fault> {
+    fn from_json(value: Json) -> Result<Self, Fault> {
         let (tag, content) = tagged(value)?;
         let mut fields = Fields::of(content)?;
         let request = match &*tag {
@@ -189,13 +188,13 @@ impl FromJson for Request {
 }
 
 impl FromJson for EventScope {
-    fn from_json(value: Value) -> Result<Self, Fault> {
+    fn from_json(value: Json) -> Result<Self, Fault> {
         let (tag, content) = tagged(value)?;
-        match &*tag {
-            "latest" => Ok(EventScope::Latest),
-            "chained" => Ok(EventScope::Chained),
-            "unchained" => Ok(EventScope::Unchained),
-            "slot" => {
+        match (&*tag, content) {
+            ("latest", Json::Null) => Ok(EventScope::Latest),
+            ("chained", Json::Null) => Ok(EventScope::Chained),
+            ("unchained", Json::Null) => Ok(EventScope::Unchained),
+            ("slot", content) => {
                 let mut fields = Fields::of(content)?;
                 let (namespace, name) = (fields.take("namespace")?, fields.take("name")?);
                 fields.end()?;
@@ -207,7 +206,7 @@ impl FromJson for EventScope {
 }
 
 impl FromJson for Answer {
-    fn from_json(value: Value) -> Result<Self, Fault> {
+    fn from_json(value: Json) -> Result<Self, Fault> {
         let (tag, content) = tagged(value)?;
         if tag == "commit" {
             return CommitAnswer::from_json(content).map(Answer::Commit);

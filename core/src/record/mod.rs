@@ -20,12 +20,11 @@ use crate::encoding::{Encoder, from_hex, hex};
 use crate::error::{Error, ErrorCode, Result};
 use crate::ident::Slot;
 use crate::time::Timestamp;
-use crate::wire::{self, Fault, Fields, FromJson, deserialize_as_read, read_fields, read_names};
+use crate::wire::{self, Fault, Fields, FromJson, Json, deserialize_as_read, read_fields, read_names};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use serde::Serialize;
-use serde_json::Value;
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -154,7 +153,7 @@ read_names!(RecordKind { "secret" => Secret, "pending" => Pending, "stream" => S
 read_fields!(RecordKey { kind, namespace, name });
 
 impl FromJson for Columns {
-    fn from_json(value: Value) -> core::result::Result<Self, Fault> {
+    fn from_json(value: Json) -> core::result::Result<Self, Fault> {
         let mut fields = Fields::of(value)?;
         let read = Columns {
             uid: fields.take("uid")?,
@@ -178,7 +177,7 @@ impl FromJson for Columns {
 }
 
 impl FromJson for Counters {
-    fn from_json(value: Value) -> core::result::Result<Self, Fault> {
+    fn from_json(value: Json) -> core::result::Result<Self, Fault> {
         let mut fields = Fields::of(value)?;
         let accessed_count: Option<u64> = fields.take("accessed_count")?;
         let last_accessed = fields.take("last_accessed")?;

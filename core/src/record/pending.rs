@@ -6,10 +6,9 @@ use crate::encoding::from_base64url;
 use crate::error::{Error, ErrorCode, Result};
 use crate::ident::Slot;
 use crate::time::Timestamp;
-use crate::wire::{Fault, Fields, FromJson, read_fields, read_names, tagged, unknown};
+use crate::wire::{Fault, Fields, FromJson, Json, read_fields, read_names, tagged, unknown};
 use alloc::string::{String, ToString};
 use serde::Serialize;
-use serde_json::Value;
 
 /// A change that can be proposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -78,12 +77,12 @@ read_names!(Change { "set" => Set, "rotate" => Rotate, "delete" => Delete });
 read_fields!(Body { change, namespace, name, sealed, actor, platform, proposed_at, expires_at, seen, state });
 
 impl FromJson for ProposalState {
-    fn from_json(value: Value) -> core::result::Result<Self, Fault> {
+    fn from_json(value: Json) -> core::result::Result<Self, Fault> {
         let (tag, content) = tagged(value)?;
-        match &*tag {
-            "open" => Ok(ProposalState::Open),
-            "cancelled" => Ok(ProposalState::Cancelled),
-            "applied" => {
+        match (&*tag, content) {
+            ("open", Json::Null) => Ok(ProposalState::Open),
+            ("cancelled", Json::Null) => Ok(ProposalState::Cancelled),
+            ("applied", content) => {
                 let mut fields = Fields::of(content)?;
                 let (version, created, at) = (fields.take("version")?, fields.take("created")?, fields.take("at")?);
                 fields.end()?;

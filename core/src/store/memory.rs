@@ -88,7 +88,9 @@ impl Store for MemoryStore {
         let mut matching: Vec<(usize, &Event)> =
             self.events.iter().enumerate().filter(|(_, event)| wanted(event)).collect();
         match query.scope {
-            EventScope::Chained => matching.sort_by(|(_, a), (_, b)| (&a.stream, a.seq).cmp(&(&b.stream, b.seq))),
+            EventScope::Chained => {
+                matching.sort_unstable_by(|(_, a), (_, b)| (&a.stream, a.seq).cmp(&(&b.stream, b.seq)))
+            }
             EventScope::Unchained => {}
             EventScope::Slot { .. } | EventScope::Latest => matching.reverse(),
         }

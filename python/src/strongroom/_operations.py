@@ -320,7 +320,7 @@ def open_vault(
     if isinstance(confirm, str) or isinstance(actors, str):
         raise of_code("INVALID_ARGUMENT", "`confirm` and `actors` are lists, not one text")
     if not all(callable(getattr(store, callback, None)) for callback in CALLBACKS):
-        raise of_code("INVALID_ARGUMENT", "the store is none: it has the methods load, list, commit and events")
+        raise of_code("INVALID_ARGUMENT", "that is no store: a store has the methods load, list, commit and events, as `SQLiteStore(path)` has")
     options = {
         "confirm": list(confirm),
         "actors": None if actors is None else list(actors),
@@ -339,7 +339,7 @@ def _wire_actor(actor: str | Actor) -> dict[str, Any]:
     if isinstance(actor, str):
         return {"id": actor}
     if not isinstance(actor, Actor):
-        raise of_code("INVALID_ARGUMENT", "the actor is none: give an id or an Actor")
+        raise of_code("INVALID_ARGUMENT", "the actor is a `str` or a `strongroom.Actor`, such as Actor('alice', 'telegram')")
     try:
         expires = millis(actor.session_expires_at)
     except ValueError as error:

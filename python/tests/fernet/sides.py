@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography import fernet as theirs
+
 from strongroom import fernet as ours
 
 NOW = 1_700_000_000

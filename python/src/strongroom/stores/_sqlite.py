@@ -103,7 +103,7 @@ class SQLiteStore:
 
     def _page(self, request: dict[str, Any], limit: int) -> _Page:
         rows = self._read(request)
-        return [json.loads(item) for item, _ in rows], None if len(rows) < limit else rows[-1][1]
+        return [json.loads(item) for item, _ in rows], rows[-1][1] if rows and len(rows) >= limit else None
 
     def _transaction(self, run: Callable[[], CommitAnswer | None]) -> CommitAnswer | None:
         """Runs something in a transaction that it commits only when it answers nothing."""

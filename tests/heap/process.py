@@ -1,0 +1,61 @@
+"""A process of Python or Node whose memory is searched: it works through a scenario, says `READY`, and waits."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from heap.memory import Found, search, why_not
+
+Language = Literal["python", "node"]
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+TIMEOUT = 300
+"""A guard, in seconds: a process that takes so long hangs."""
+
+
+def found_in(language: Language, scenario: str, folder: Path, secrets: dict[str, bytes]) -> list[Found]:
+    """What a process has in its memory when it is done with a scenario, and whenever it says `LOOK` before.
+
+    In the folder lie `vault.db` and `key`; the process is told the paths, never what they hold.
+    """
+    environment = {**os.environ, "ENCRYPTION_KEY_FILE": str(folder / "key")}
+    command = [*_program(language), scenario, str(folder / "vault.db")]
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    found: list[Found] = []
+    with process:
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            while (said := process.stdout.readline()) == "LOOK\n":
+                # Only as it is: the search in every encoding takes its time.
+                found += search(process.pid, secrets, ["octets"])
+                process.stdin.write("go on\n")
+                process.stdin.flush()
+            assert said == "READY\n", f"{scenario} said {said!r} and not that it is ready"
+            if reason := why_not(process.pid):
+                pytest.skip(reason)
+            return found + search(process.pid, secrets)
+        finally:
+            try:
+                process.communicate(timeout=TIMEOUT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+
+
+def _program(language: Language) -> list[str]:
+    if language == "python":
+        return [sys.executable, "-X", "faulthandler", str(HERE / "child.py")]
+    own = ROOT / ".tools" / "node24" / "node_modules" / "node" / "bin"
+    node = shutil.which("node", path=f"{own}{os.pathsep}{os.environ.get('PATH', '')}")
+    if node is None:
+        raise RuntimeError("node is missing: run scripts/setup.sh node")
+    return [node, "--no-warnings", "--expose-gc", str(HERE / "child.mjs")]

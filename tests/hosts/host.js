@@ -1,0 +1,181 @@
+/**
+ * What the hosts of Node and of the browser do with their package: one line in, one line out. Octets are hex. What a
+ * method gives is told in the core's words: snake_case, milliseconds, null.
+ */
+import { RowStore } from "../browser/rows.js";
+import { Tape, TapedStore } from "./tape.js";
+
+export class Host {
+  #library;
+  #native;
+  #openFile;
+  #tape;
+  #store;
+  #vault;
+
+  /** `library` is the package, `native` its module of that name; `openFile` opens a store in a file, where there are files. */
+  constructor(library, native, openFile) {
+    this.#library = library;
+    this.#native = native;
+    this.#openFile = openFile;
+  }
+
+  /** Answers a line. Throws what is no error of strongroom. */
+  async answer(line) {
+    const { do: what, ...given } = JSON.parse(line);
+    try {
+      return JSON.stringify({ told: told(await this.#does(what, given)) });
+    } catch (error) {
+      if (!this.#library.isStrongroomError(error)) throw error;
+      return JSON.stringify({ code: error.code, message: error.message });
+    }
+  }
+
+  #does(what, given) {
+    const { Keyring, version } = this.#library;
+    switch (what) {
+      case "version":
+        return version();
+      case "generate": {
+        const keyring = Keyring.generate();
+        return { key: keyring.dangerousExport(), keys: keyring.keys };
+      }
+      case "keys":
+        return Keyring.parse(given.key).keys;
+      case "export":
+        return Keyring.parse(given.key).dangerousExport();
+      case "encrypt":
+        return Keyring.parse(given.key).encrypt(octets(given.value), {
+          format: given.format,
+          ...boundTo(given),
+        });
+      case "decrypt":
+        return hex(Keyring.parse(given.key).decryptBytes(given.token, { ...boundTo(given), ...only(given) }));
+      case "inspect":
+        return Keyring.parse(given.key).inspectToken(given.token, boundTo(given));
+      case "open":
+        return this.#open(given, this.#opened(given));
+      case "open_file":
+        this.#store?.close?.();
+        return this.#open(given, this.#openFile(given.path));
+      case "close":
+        this.#store?.close();
+        this.#store = undefined;
+        return null;
+      case "dump":
+        return this.#store.dump();
+      case "fix_entropy":
+        this.#tape ??= Tape.install(this.#native);
+        this.#native.native().fixEntropy(given.seed);
+        return null;
+      case "clock":
+        return this.#tape.setClock(given.at);
+      case "put":
+        return this.#store.put(given.rows);
+      case "faults":
+        this.#store.faults = given.faults;
+        return null;
+      case "taken":
+        return this.#tape.taken;
+      case "work":
+        return this.#work(given);
+      default:
+        this.#tape?.rewind();
+        return this.#operate(what, given);
+    }
+  }
+
+  #opened({ rows, page }) {
+    return page === null ? RowStore.from(rows) : TapedStore.from(this.#library, rows, page);
+  }
+
+  #open({ key, options: { vault_id, value_max, proposal_millis, ...options } }, store) {
+    const wire = { vaultId: vault_id, valueMax: value_max, proposalMillis: proposal_millis, ...options };
+    this.#store = store;
+    this.#vault = new this.#library.Vault({ keyring: this.#library.Keyring.parse(key), store, ...wire });
+  }
+
+  async #operate(what, { name, value, change, id, text, limit, namespace, actor }) {
+    const vault = this.#vault;
+    const { session_expires_at, ...who } = actor;
+    const until = session_expires_at === undefined ? {} : { sessionExpiresAt: new Date(session_expires_at) };
+    const options = { actor: { ...who, ...until }, ...(namespace === undefined ? {} : { namespace }) };
+    switch (what) {
+      case "set":
+        return vault.set(name, octets(value), options);
+      case "rotate":
+        return vault.rotate(name, octets(value), options);
+      case "get": {
+        const secret = await vault.get(name, options);
+        return { value: hex(secret.revealBytes()), ...secret.details };
+      }
+      case "exists":
+        return vault.exists(name, options);
+      case "delete":
+        return vault.delete(name, options);
+      case "list":
+        return vault.list(options);
+      case "audit":
+        return vault.audit({ name, limit, ...options });
+      case "verify_audit":
+        return vault.verifyAudit(options);
+      case "propose":
+        return value === undefined
+          ? vault.propose(change, name, options)
+          : vault.propose(change, name, octets(value), options);
+      case "confirm":
+        return vault.confirm(id, options);
+      case "cancel":
+        return vault.cancel(id, options);
+      case "census":
+        return vault.census(options);
+      case "adopt":
+        return vault.adopt(options);
+      case "command":
+        return vault.command(text, options);
+      default:
+        throw new Error(`there is no ${what}`);
+    }
+  }
+
+  /** Many operations on a few secrets; tells how many of which. */
+  async #work({ names, operations, actor }) {
+    const done = { gets: Object.fromEntries(names.map((name) => [name, 0])), writes: 0 };
+    for (let number = 0; number < operations; number++) {
+      const name = names[(number * 7 + 3) % names.length];
+      if (number % 4 === 3) {
+        await this.#vault.rotate(name, `value of the other host number ${number}`, { actor });
+        done.writes++;
+      } else {
+        (await this.#vault.get(name, { actor })).reveal();
+        done.gets[name]++;
+      }
+    }
+    return done;
+  }
+}
+
+const boundTo = ({ bound }) =>
+  bound === null || bound === undefined ? {} : { associatedData: octets(bound) };
+
+const only = ({ formats }) => (formats === undefined ? {} : { formats });
+
+const octets = (text) =>
+  Uint8Array.from({ length: text.length / 2 }, (_, at) =>
+    Number.parseInt(text.slice(2 * at, 2 * at + 2), 16),
+  );
+
+const hex = (bytes) => Array.from(bytes, (octet) => octet.toString(16).padStart(2, "0")).join("");
+
+/** The same in the core's words. */
+function told(value) {
+  if (value === undefined || value === null) return null;
+  if (value instanceof Date) return value.getTime();
+  if (Array.isArray(value)) return value.map(told);
+  if (typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [snake(key), told(inner)]));
+}
+
+/** Names of fields alone: the names of secrets, as the counts of `work` have them, are left as they are. */
+const snake = (key) =>
+  /^[a-z]+([A-Z][a-z]+)+$/.test(key) ? key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) : key;

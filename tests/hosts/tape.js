@@ -1,0 +1,96 @@
+/**
+ * A record of what a session asked, when, and what it was answered; and a store that fails when it is told to. The native
+ * part's own texts are kept, to the letter.
+ */
+
+/** The clock: once it is set, it advances by a millisecond with each request, and by what was asked for with each wait. */
+export class Tape {
+  taken = [];
+  #at;
+
+  /** Puts itself between a package and its native part. */
+  static install({ install, native }) {
+    const [tape, whole] = [new Tape(), native()];
+    const openVault = (keyring, options) => {
+      const vault = whole.openVault(keyring, options);
+      return { begin: (operation, value) => tape.#taping(vault.begin(operation, value)) };
+    };
+    install({ ...whole, openVault });
+    const system = Date.now.bind(Date);
+    Date.now = () => tape.#at ?? system();
+    return tape;
+  }
+
+  setClock(at) {
+    this.#at = at;
+  }
+
+  /** Forgets what was taken before. */
+  rewind() {
+    this.taken = [];
+  }
+
+  #taping(session) {
+    const step = (now, reply) => {
+      const text = session.step(now, reply);
+      const { ask } = JSON.parse(text);
+      this.taken.push([now, reply === undefined ? null : JSON.parse(reply), ask === undefined ? null : text]);
+      if (ask !== undefined && this.#at !== undefined) this.#at += ask.request.wait?.millis ?? 1;
+      return text;
+    };
+    return { step, takeSecret: () => session.takeSecret(), close: () => session.close() };
+  }
+}
+
+/** The package's store in memory, with pages of a length to choose, and with faults: `load`, `list`, `commit` and `events`
+ * each have a list of those to come. `throws` before anything is done, `lost` afterwards; a commit is also `failed` and
+ * answered `conflict`, with nothing done; `none` is no fault. */
+export class TapedStore {
+  faults = {};
+  #store;
+  #page;
+
+  /** A store with rows that were taken from another one. */
+  static from({ MemoryStore }, rows, page) {
+    const taped = new TapedStore();
+    taped.#store = new MemoryStore();
+    taped.#page = page;
+    taped.put(rows);
+    return taped;
+  }
+
+  /** Adds rows, as another program would. */
+  put({ records, events }) {
+    const puts = records.map((record) => ({ record, expected: "absent" }));
+    this.#store.commit({ operation_id: "rows", puts, deletes: [], checks: [], counters: [], events });
+  }
+
+  load(keys) {
+    return this.#answered("load", () => this.#store.load(keys));
+  }
+
+  list(query, cursor) {
+    return this.#answered("list", () => this.#store.list(this.#shortened(query), cursor));
+  }
+
+  events(query, cursor) {
+    return this.#answered("events", () => this.#store.events(this.#shortened(query), cursor));
+  }
+
+  commit(changeSet) {
+    return this.#answered("commit", () => this.#store.commit(changeSet));
+  }
+
+  #answered(method, answer) {
+    const fault = this.faults[method]?.shift() ?? "none";
+    if (fault === "failed" || fault === "conflict") return fault;
+    if (fault === "throws") throw new Error("before anything was done");
+    const answered = answer();
+    if (fault === "lost") throw new Error("on the way back");
+    return answered;
+  }
+
+  #shortened(query) {
+    return { ...query, limit: Math.min(query.limit, this.#page) };
+  }
+}

@@ -1,0 +1,123 @@
+"""A record of what a session asked, when, and what it was answered; and a store that fails when it is told to.
+
+The native part's own texts are kept, to the letter.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from strongroom import _native
+from strongroom.stores import CommitAnswer, MemoryStore
+
+
+class Tape:
+    """The record, and the clock.
+
+    Once that is set, it advances by a millisecond with each request, and by what was asked for with each wait.
+    """
+
+    def __init__(self) -> None:
+        self.taken: list[Any] = []
+        self._at: int | None = None
+
+    @classmethod
+    def install(cls) -> Tape:
+        """Puts itself between the package and its native part."""
+        tape, open_vault, system = cls(), _native.open_vault, time.time
+
+        def taped(keyring: _native.Keyring, options: str) -> Any:
+            return _TapedVault(tape, open_vault(keyring, options))
+
+        # Half a millisecond more, so that what comes of the multiplication is never a hair too little.
+        def now() -> float:
+            return system() if tape._at is None else (tape._at + 0.5) / 1000
+
+        _native.open_vault = taped
+        time.time = now
+        return tape
+
+    def set_clock(self, at: int) -> None:
+        self._at = at
+
+    def rewind(self) -> None:
+        """Forgets what was taken before."""
+        self.taken = []
+
+    def _take(self, now: float, reply: str | None, text: str) -> None:
+        ask = json.loads(text).get("ask")
+        self.taken.append([int(now), None if reply is None else json.loads(reply), None if ask is None else text])
+        if ask is not None and self._at is not None:
+            self._at += ask["request"].get("wait", {"millis": 1})["millis"]
+
+
+class _TapedVault:
+    def __init__(self, tape: Tape, vault: _native.Vault) -> None:
+        self._tape, self._vault = tape, vault
+
+    def begin(self, operation: str, value: _native.Secret | None) -> _TapedSession:
+        return _TapedSession(self._tape, self._vault.begin(operation, value))
+
+
+class _TapedSession:
+    def __init__(self, tape: Tape, session: _native.Session) -> None:
+        self._tape, self._session = tape, session
+        self.take_secret, self.close = session.take_secret, session.close
+
+    def step(self, now: float, reply: str | None) -> str:
+        text = self._session.step(now, reply)
+        self._tape._take(now, reply, text)
+        return text
+
+
+class TapedStore:
+    """The package's store in memory, with pages of a length to choose, and with faults.
+
+    `load`, `list`, `commit` and `events` each have a list of those to come. `throws` before anything is done, `lost`
+    afterwards; a commit is also `failed` and answered `conflict`, with nothing done; `none` is no fault.
+    """
+
+    def __init__(self, rows: dict[str, Any], page: int) -> None:
+        self.faults: dict[str, list[str]] = {}
+        self._store, self._page = MemoryStore(), page
+        self.put(rows)
+
+    def put(self, rows: dict[str, Any]) -> None:
+        """Adds rows, as another program would."""
+        puts = [{"record": record, "expected": "absent"} for record in rows["records"]]
+        change_set = {"operation_id": "rows", "puts": puts, "deletes": [], "checks": [], "counters": []}
+        self._store.commit({**change_set, "events": rows["events"]})
+
+    def load(self, keys: list[dict[str, Any]], /) -> list[dict[str, Any]]:
+        answer: list[dict[str, Any]] = self._answered("load", lambda: self._store.load(keys))
+        return answer
+
+    def list(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
+        answer: dict[str, Any] = self._answered("list", lambda: self._store.list(self._shortened(query), cursor))
+        return answer
+
+    def events(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
+        answer: dict[str, Any] = self._answered("events", lambda: self._store.events(self._shortened(query), cursor))
+        return answer
+
+    def commit(self, change_set: dict[str, Any], /) -> CommitAnswer:
+        answer: CommitAnswer = self._answered("commit", lambda: self._store.commit(change_set))
+        return answer
+
+    def _answered(self, method: str, answer: Callable[[], Any]) -> Any:
+        faults = self.faults.get(method, [])
+        fault = faults.pop(0) if faults else "none"
+        if fault in ("failed", "conflict"):
+            return fault
+        if fault == "throws":
+            raise OSError("before anything was done")
+        answered = answer()
+        if fault == "lost":
+            raise OSError("on the way back")
+        return answered
+
+    def _shortened(self, query: dict[str, Any]) -> dict[str, Any]:
+        return {**query, "limit": min(query["limit"], self._page)}
