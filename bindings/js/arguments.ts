@@ -36,7 +36,10 @@ export function optional<T>(
 /** Refuses what was left over of an options object: a misspelled option would do nothing in silence. */
 export function refuseUnknown(unknown: object, where: string): void {
   const [name] = Object.keys(unknown);
-  if (name !== undefined) throw invalid(`${where} have no field ${name}`);
+  if (name === undefined) return;
+  // The letters of a text are its fields, numbered.
+  if (name === "0") throw invalid(`${where} must be an object`);
+  throw invalid(`${where} have no field ${name}`);
 }
 
 export function invalid(message: string): StrongroomError<"INVALID_ARGUMENT"> {

@@ -1,4 +1,5 @@
 /** The conformance kit: it tells the author of a store whether it keeps the storage contract. */
+import { invalid } from "./arguments.js";
 import type { Store } from "./contract.js";
 import { drive } from "./driver.js";
 import { guarded } from "./errors.js";
@@ -43,6 +44,9 @@ export type CheckStore = (store: Store) => Promise<string[]>;
 
 /** The kit over a package's native part. */
 export async function checkStoreBy(begin: () => NativeSession, store: Store): Promise<string[]> {
+  for (const callback of ["load", "list", "commit", "events"] as const) {
+    if (typeof store?.[callback] !== "function") throw invalid(`the store has no method ${callback}`);
+  }
   const session = guarded(begin);
   const { told } = await drive(session, store, "check_store");
   const { passed, failures } = told as { passed: string[]; failures: StoreFailure[] };

@@ -14,6 +14,25 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 /// What is wrong with the shape of some JSON: names the field where it can, and repeats no value.
 pub type Fault = Cow<'static, str>;
 
+// Not inlined: `take` is made for every type that is read.
+#[cold]
+#[inline(never)]
+fn in_field(name: &str, fault: &str) -> Fault {
+    format!("`{name}`: {fault}").into()
+}
+
+#[cold]
+#[inline(never)]
+fn at_place(index: usize, fault: &str) -> Fault {
+    format!("[{index}] {fault}").into()
+}
+
+#[cold]
+#[inline(never)]
+fn missing(name: &str) -> Fault {
+    format!("missing field `{name}`").into()
+}
+
 /// The fault of what is of another type.
 const fn wants(what: &'static str) -> Fault {
     Cow::Borrowed(what)
@@ -134,8 +153,8 @@ impl Fields {
     /// Takes a field.
     pub fn take<T: FromJson>(&mut self, name: &str) -> Result<T, Fault> {
         match self.remove(name) {
-            Some(value) => T::from_json(value).map_err(|fault| format!("`{name}`: {fault}").into()),
-            None => T::absent().ok_or_else(|| format!("missing field `{name}`").into()),
+            Some(value) => T::from_json(value).map_err(|fault| in_field(name, &fault)),
+            None => T::absent().ok_or_else(|| missing(name)),
         }
     }
 
@@ -234,7 +253,7 @@ impl<T: FromJson> FromJson for Vec<T> {
         // Not as long as the list beforehand: a hostile one of a few megabytes could ask for gigabytes.
         let mut read = Vec::new();
         for (index, value) in values.into_iter().enumerate() {
-            read.push(T::from_json(value).map_err(|fault| Fault::from(format!("[{index}] {fault}")))?);
+            read.push(T::from_json(value).map_err(|fault| at_place(index, &fault))?);
         }
         Ok(read)
     }

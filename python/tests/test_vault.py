@@ -227,7 +227,7 @@ def test_a_value_or_name_of_another_type_is_refused_without_being_repeated(vault
         vault.set("A", wrong, actor="alice")
     for call in (lambda: vault.get(wrong, actor="alice"), lambda: vault.set(wrong, VALUE, actor="alice")):
         if wrong is not None:
-            with pytest.raises(InvalidArgumentError, match="wrong type"):
+            with pytest.raises(InvalidArgumentError, match="must be text"):
                 call()
     assert vault.list(actor="alice") == []
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from strongroom import _native
 from strongroom._driver import drive
 from strongroom._error import of_code, translated
+from strongroom._keyring import Keyring
 from strongroom._secret import Secret, SecretDetails
 from strongroom._time import instant, millis
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from strongroom._driver import Outcome, Steps
-    from strongroom._keyring import Keyring
     from strongroom.stores import AsyncStore, Store
 
 Change = Literal["set", "rotate", "delete"]
@@ -319,8 +319,9 @@ def open_vault(
     """Opens a vault. What is `None` has the core's default. Raises `InvalidArgumentError`."""
     if isinstance(confirm, str) or isinstance(actors, str):
         raise of_code("INVALID_ARGUMENT", "`confirm` and `actors` are lists, not one text")
-    if not all(callable(getattr(store, callback, None)) for callback in CALLBACKS):
-        raise of_code("INVALID_ARGUMENT", "that is no store: a store has the methods load, list, commit and events, as `SQLiteStore(path)` has")
+    check_callbacks(store)
+    if not isinstance(keyring, Keyring):
+        raise of_code("INVALID_ARGUMENT", "the first argument is a `Keyring`, such as `Keyring.from_env()`")
     options = {
         "confirm": list(confirm),
         "actors": None if actors is None else list(actors),
@@ -332,6 +333,14 @@ def open_vault(
         return _native.open_vault(keyring._handle, json.dumps(options))
 
 
+def check_callbacks(store: object) -> None:
+    """Whether something has what a store has. Raises `InvalidArgumentError`."""
+    for callback in CALLBACKS:
+        if not callable(getattr(store, callback, None)):
+            message = f"that is no store, since it has no method `{callback}`: give one such as `SQLiteStore(path)`"
+            raise of_code("INVALID_ARGUMENT", message)
+
+
 CALLBACKS = ("load", "list", "commit", "events")
 
 
@@ -339,7 +348,9 @@ def _wire_actor(actor: str | Actor) -> dict[str, Any]:
     if isinstance(actor, str):
         return {"id": actor}
     if not isinstance(actor, Actor):
-        raise of_code("INVALID_ARGUMENT", "the actor is a `str` or a `strongroom.Actor`, such as Actor('alice', 'telegram')")
+        raise of_code(
+            "INVALID_ARGUMENT", "the actor is neither an id, as a `str`, nor a `strongroom.Actor`"
+        )
     try:
         expires = millis(actor.session_expires_at)
     except ValueError as error:

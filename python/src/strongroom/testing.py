@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from strongroom import _native, aio
 from strongroom._driver import asynchronous, drive, run
+from strongroom._operations import check_callbacks
 from strongroom.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def check_store(store: Store) -> list[str]:
 
     What it can't see: whether writers get in each other's way, and whether a `load` of several records sees one state.
     """
+    check_callbacks(store)
     try:
         return _passed(run(drive(_native.begin_store_check(), store, _OPERATION), _OPERATION))
     except InvalidArgumentError as error:
@@ -72,6 +74,7 @@ async def check_store_async(store: Store | AsyncStore) -> list[str]:
     >>> len(asyncio.run(check_store_async(MemoryStore())))
     14
     """
+    check_callbacks(store)
     return _passed(await aio.run(drive(_native.begin_store_check(), store, _OPERATION)))
 
 
