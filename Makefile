@@ -24,6 +24,6 @@ bench: ## compare with peers, release builds, into docs/benchmarks.md
 	@scripts/bench.sh
 
 clean: ## remove what was built (keeps .tools, .venv and node_modules)
-	rm -rf target dist node/lib node/*.node wasm/lib wasm/pkg
+	rm -rf target dist node/lib node/*.node wasm/lib wasm/pkg wasm/pkg-testing examples/admin-panel/public/strongroom-web
 	find python -name '__pycache__' -prune -exec rm -rf {} +
 	rm -f python/src/strongroom/*.so

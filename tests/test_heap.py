@@ -22,6 +22,7 @@ from sealed_v1 import Context, open_sealed
 from strongroom import Keyring, Vault
 from strongroom.stores import SQLiteStore
 
+from heap import process
 from heap.memory import Found
 from heap.process import Language, found_in
 from leakscan import make_canary
@@ -125,3 +126,26 @@ def test_a_key_that_is_there_is_found(
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_key_that_was_let_go_of_is_gone(world: World, language: Language) -> None:
     assert world.has_key(language, "lets_go_of_a_keyring") == []
+
+
+# A search that can't be done proves nothing.
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_memory_that_can_not_be_searched_fails_the_test(
+    world: World, language: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("STRONGROOM_NO_HEAP", raising=False)
+    monkeypatch.setattr(process, "why_not", lambda pid: "not here")
+    with pytest.raises(pytest.fail.Exception, match="not here: .* STRONGROOM_NO_HEAP"):
+        world.has_value(language, "is_failed_in_the_middle" if language == "node" else "is_interrupted")
+    monkeypatch.setenv("STRONGROOM_NO_HEAP", "1")
+    with pytest.raises(pytest.skip.Exception, match="not here"):
+        world.has_value(language, "wipes_what_it_had")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_process_that_hangs_is_ended(world: World, language: Language, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "TIMEOUT", 1)
+    with pytest.raises(AssertionError, match="hangs said '' and not that it is ready"):
+        world.has_value(language, "hangs")

@@ -586,9 +586,14 @@ test("what a store throws half-way, or rejects with, is the cause", async () => 
   }
 });
 
-test("a class that was given for a store fails with what JavaScript says", async () => {
-  const error = await refused("STORAGE_FAILED", () => checkStore(MemoryStore));
-  assert.ok(error.cause instanceof TypeError);
+test("what lacks a callback is no store, and it is said which", async () => {
+  const error = await refused("INVALID_ARGUMENT", () => checkStore(MemoryStore));
+  assert.match(error.message, /no method load/);
+  const { load, list, commit } = new MemoryStore();
+  assert.match(
+    (await refused("INVALID_ARGUMENT", () => checkStore({ load, list, commit }))).message,
+    /no method events/,
+  );
 });
 
 for (const kind of ["in use", "without a record, and with a history"]) {

@@ -14,6 +14,8 @@ const [scenario, path] = process.argv.slice(2);
 const alice = { actor: "alice" };
 /** What a scenario has when it is done, beyond what the process cannot do without. */
 const kept = [];
+/** A process that takes so long hangs. The time starts anew whenever it may be looked at. */
+const guard = setTimeout(() => process.exit(1), 240_000).unref();
 
 /** A store with two moments at each request, before it is done and after; at the `nth` it does something else. */
 function withMoments(store, nth, happens) {
@@ -46,6 +48,7 @@ const OPERATIONS = [
 ];
 
 async function mayBeLookedAt() {
+  guard.refresh();
   process.stdout.write("LOOK\n");
   await once(process.stdin, "data");
 }
@@ -177,9 +180,12 @@ const scenarios = {
   keeps_a_keyring: async () => kept.push(await usesAKeyring()),
   lets_go_of_a_keyring: async () => void (await usesAKeyring()),
   exports_a_keyring: async () => kept.push((await usesAKeyring()).dangerousExport()),
+
+  hangs: () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0),
 };
 
 await scenarios[scenario]();
 await collected();
+guard.refresh();
 process.stdout.write("READY\n");
 process.stdin.resume();

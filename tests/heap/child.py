@@ -13,6 +13,7 @@ import faulthandler
 import gc
 import itertools
 import sys
+import threading
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any, NoReturn, TypeVar, get_args
@@ -99,7 +100,13 @@ OPERATIONS: list[Callable[..., Any]] = [
 ]
 
 
+def guard() -> None:
+    """A process that takes so long hangs. The time starts anew."""
+    faulthandler.dump_traceback_later(240, exit=True)
+
+
 def may_be_looked_at() -> None:
+    guard()
     print("LOOK", flush=True)
     sys.stdin.readline()
 
@@ -276,9 +283,14 @@ def exports_a_keyring() -> None:
     kept.append(uses_a_keyring().dangerous_export())
 
 
+def hangs() -> None:
+    threading.Event().wait()
+
+
 if __name__ == "__main__":
-    faulthandler.dump_traceback_later(240, exit=True)
+    guard()
     globals()[SCENARIO]()
     gc.collect()
+    guard()
     print("READY", flush=True)
     sys.stdin.read()

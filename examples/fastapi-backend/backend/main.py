@@ -92,19 +92,20 @@ _CODE = {401: "UNAUTHORIZED", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
 def _answer(
-    request: Request, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    request: Request, status: int, code: str, message: str | None, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """An error. From 500 on the caller gets the code alone, and so does the log, with the route: an address may hold
-    anything."""
-    if status < 500:
+    """An error. From 500 on, and without a message, the caller gets the code alone, and so does the log, with the route:
+    an address may hold anything."""
+    if status < 500 and message is not None:
         return JSONResponse({"code": code, "message": message}, status, headers)
     log.error("%s %s: %s", request.method, getattr(request.scope.get("route"), "path", "?"), code)
     return JSONResponse({"code": code}, status, headers)
 
 
 async def _strongroom_error(request: Request, error: StrongroomError) -> JSONResponse:
-    # Its messages hold no secret.
-    return _answer(request, _STATUS.get(error.code, 500), error.code, str(error))
+    # Its messages hold no secret, but the names of fields that a store does not know: the panel sent those.
+    is_repeated = error.code == "INVALID_ARGUMENT" and request.url.path.startswith(panel.router.prefix)
+    return _answer(request, _STATUS.get(error.code, 500), error.code, None if is_repeated else str(error))
 
 
 async def _request_invalid(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -1,12 +1,12 @@
 """What the admin panel asks for: ciphertext, and the vault's store. The browser holds the key; nothing here does."""
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.types import Scope
 from strongroom.stores import Store
 
@@ -40,7 +40,6 @@ class Row(BaseModel):
     owner: str
     provider: str
     encrypted_key: str
-    associated_data: str
     created_at: datetime
     last_used: datetime | None
 
@@ -52,13 +51,17 @@ class Load(BaseModel):
     keys: list[dict[str, Any]]
 
 
+Limit = Annotated[int, Field(ge=1, le=1000)]
+"""How long a page may be."""
+
+
 class ListQuery(BaseModel):
     """What `list` looks for."""
 
     model_config = ConfigDict(extra="forbid")
     kind: str
     namespace: str | None
-    limit: int
+    limit: Limit
 
 
 class EventQuery(BaseModel):
@@ -66,8 +69,22 @@ class EventQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     scope: str | dict[str, Any]
-    limit: int
+    limit: Limit
 
+
+_CURSOR = TypeAdapter[object](int | tuple[str | None, str | int | None], config=ConfigDict(strict=True))
+
+
+def _given_before(cursor: str) -> str:
+    """A cursor such as `SQLiteStore` gives: the number of a row, or where it stands in the order, as JSON."""
+    try:
+        _CURSOR.validate_json(cursor)
+    except ValidationError:
+        raise ValueError("this is no cursor that was given here") from None
+    return cursor
+
+
+Cursor: TypeAlias = Annotated[str, AfterValidator(_given_before)]
 
 Query = TypeVar("Query", ListQuery, EventQuery)
 
@@ -77,7 +94,7 @@ class Page(BaseModel, Generic[Query]):
 
     model_config = ConfigDict(extra="forbid")
     query: Query
-    cursor: str | None
+    cursor: Cursor | None
 
 
 class Commit(BaseModel):

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from strongroom import Actor, Secret
 from strongroom.aio import Vault
 
@@ -54,6 +54,9 @@ class EventInfo(Told):
     platform: str | None
     outcome: str | None
     code: str | None
+    chained: Annotated[bool, Field(validation_alias="stream"), BeforeValidator(lambda stream: stream is not None)]
+    """Whether it is in the chain, which vouches for it. What is not is older than the vault, or forged by somebody who can
+    write to the store."""
 
 
 class HistoryInfo(Told):
@@ -62,6 +65,8 @@ class HistoryInfo(Told):
     vault_id: str
     events: int
     streams: int
+    unchained: int
+    """Events outside the chain, found as they were when the vault began."""
 
 
 def _vault(request: Request) -> Vault:
