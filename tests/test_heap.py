@@ -137,7 +137,7 @@ def test_memory_that_can_not_be_searched_fails_the_test(
 ) -> None:
     monkeypatch.delenv("STRONGROOM_NO_HEAP", raising=False)
     monkeypatch.setattr(process, "why_not", lambda pid: "not here")
-    with pytest.raises(pytest.fail.Exception, match="not here: .* STRONGROOM_NO_HEAP"):
+    with pytest.raises(pytest.fail.Exception, match=r"not here: .* STRONGROOM_NO_HEAP"):
         world.has_value(language, "is_failed_in_the_middle" if language == "node" else "is_interrupted")
     monkeypatch.setenv("STRONGROOM_NO_HEAP", "1")
     with pytest.raises(pytest.skip.Exception, match="not here"):

@@ -26,7 +26,7 @@ pub(crate) fn raised(error: Error) -> PyErr {
 /// What Python gives where a value is wanted: `str` or `bytes`, borrowed; or a `bytearray`, which may change meanwhile,
 /// copied.
 pub(crate) enum Text {
-    Text(PyBackedStr),
+    Borrowed(PyBackedStr),
     Bytes(PyBackedBytes),
     Copied(SecretBytes),
 }
@@ -34,7 +34,7 @@ pub(crate) enum Text {
 impl Text {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match self {
-            Text::Text(text) => text.as_bytes(),
+            Text::Borrowed(text) => text.as_bytes(),
             Text::Bytes(bytes) => bytes,
             // EXPOSE: as the others.
             Text::Copied(bytes) => bytes.expose(),
@@ -47,7 +47,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Text {
 
     fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         if given.is_instance_of::<PyString>() {
-            return given.extract().map(|Unicode(text)| Text::Text(text));
+            return given.extract().map(|Unicode(text)| Text::Borrowed(text));
         }
         if let Ok(bytes) = given.cast::<PyByteArray>() {
             return Ok(Text::Copied(SecretBytes::new(bytes.to_vec())));

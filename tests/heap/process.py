@@ -25,8 +25,8 @@ TIMEOUT = 300
 def found_in(language: Language, scenario: str, folder: Path, secrets: dict[str, bytes]) -> list[Found]:
     """What a process has in its memory when it is done with a scenario, and whenever it says `LOOK` before.
 
-    In the folder lie `vault.db` and `key`; the process is told the paths, never what they hold. Where the kernel does not
-    let its memory be searched, the test fails; with STRONGROOM_NO_HEAP set, it is skipped.
+    In the folder lie `vault.db` and `key`; the process is told the paths, never what they hold. Where the kernel does
+    not let its memory be searched, the test fails; with STRONGROOM_NO_HEAP set, it is skipped.
     """
     environment = {**os.environ, "ENCRYPTION_KEY_FILE": str(folder / "key")}
     command = [*_program(language), scenario, str(folder / "vault.db")]

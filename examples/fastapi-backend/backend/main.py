@@ -94,8 +94,8 @@ _CODE = {401: "UNAUTHORIZED", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 def _answer(
     request: Request, status: int, code: str, message: str | None, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """An error. From 500 on, and without a message, the caller gets the code alone, and so does the log, with the route:
-    an address may hold anything."""
+    """An error. From 500 on, and where there is no message, the caller gets the code alone, and so does the log, with
+    the route: an address may hold anything."""
     if status < 500 and message is not None:
         return JSONResponse({"code": code, "message": message}, status, headers)
     log.error("%s %s: %s", request.method, getattr(request.scope.get("route"), "path", "?"), code)

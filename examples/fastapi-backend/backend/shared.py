@@ -55,8 +55,8 @@ class EventInfo(Told):
     outcome: str | None
     code: str | None
     chained: Annotated[bool, Field(validation_alias="stream"), BeforeValidator(lambda stream: stream is not None)]
-    """Whether it is in the chain, which vouches for it. What is not is older than the vault, or forged by somebody who can
-    write to the store."""
+    """Whether it is in the chain, which vouches for it. What is not is older than the vault, or forged by somebody who
+    can write to the store."""
 
 
 class HistoryInfo(Told):

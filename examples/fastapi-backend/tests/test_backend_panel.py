@@ -173,7 +173,8 @@ def test_what_is_no_request_of_a_vault_is_refused(panel: httpx.Client, callback:
 def test_what_the_panel_sent_is_not_repeated_when_it_is_refused(
     service: Service, panel: httpx.Client, callback: str, body: Any
 ) -> None:
-    canary = make_canary()
+    # Small letters alone, as the names of fields are: those the vault's own messages repeat.
+    canary = secrets.token_hex(16).translate(str.maketrans("0123456789", "ghijklmnop"))
     text = json.dumps(body).replace("CANARY", canary)
     headers = {"Content-Type": "application/json"}
     answer = panel.post(f"/panel/api/store/{callback}", content=text, headers=headers)

@@ -348,9 +348,7 @@ def _wire_actor(actor: str | Actor) -> dict[str, Any]:
     if isinstance(actor, str):
         return {"id": actor}
     if not isinstance(actor, Actor):
-        raise of_code(
-            "INVALID_ARGUMENT", "the actor is neither an id, as a `str`, nor a `strongroom.Actor`"
-        )
+        raise of_code("INVALID_ARGUMENT", "the actor is neither an id, as a `str`, nor a `strongroom.Actor`")
     try:
         expires = millis(actor.session_expires_at)
     except ValueError as error:
