@@ -28,6 +28,8 @@ timed "check: wasm build" scripts/build-wasm.sh
 timed "check: tsc (wasm)" node_modules/.bin/tsc -p wasm --noEmit
 # With its output: the examples are checked against the declarations of the package.
 timed "check: tsc (node)" node_modules/.bin/tsc -p node
+# The panel's modules name the package by where its server has it.
+timed "check: the panel's package" examples/admin-panel/build.sh
 for folder in bench examples/telegram-bot examples/demo examples/demo/page examples/admin-panel examples/admin-panel/tests; do
   timed "check: tsc ($folder)" node_modules/.bin/tsc -p "$folder"
 done
