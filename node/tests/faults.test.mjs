@@ -428,12 +428,21 @@ describe("a session, driven by hand,", () => {
       );
     }
     assert.throws(() => step(session), { code: "STALE_REPLY" });
-    assert.throws(() => session.step(Date.now(), "no JSON"), { code: "STALE_REPLY" });
     assert.equal(
       step(session, { number, answer: failure }).failed.code,
       "STORAGE_FAILED",
       "it was as it had been",
     );
+  });
+
+  test("takes what is no JSON for a failed answer to its open request", () => {
+    for (const text of ["no JSON", `{"number":1,"answer":"\\ud800"}`, "[".repeat(200)]) {
+      const session = begin();
+      step(session);
+      const { failed } = JSON.parse(session.step(Date.now(), text));
+      assert.equal(failed.code, "STORAGE_FAILED", text);
+      assert.match(failed.message, /it is no JSON/);
+    }
   });
 
   test("is over once it has ended, and once it was closed", () => {
