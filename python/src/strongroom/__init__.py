@@ -3,8 +3,7 @@
 from strongroom._error import StrongroomError
 from strongroom._keyring import KeyInfo, Keyring
 from strongroom._native import version
-from strongroom._secret import Format, MaskStyle, Secret, SecretDetails, mask
-from strongroom._vault import (
+from strongroom._operations import (
     Actor,
     Adopted,
     AuditEvent,
@@ -17,9 +16,10 @@ from strongroom._vault import (
     KeyCount,
     Listed,
     Proposed,
-    Vault,
     Written,
 )
+from strongroom._secret import Format, MaskStyle, Secret, SecretDetails, mask
+from strongroom._vault import Vault
 
 __all__ = [
     "Actor",

@@ -7,47 +7,30 @@ from typing import TYPE_CHECKING, TypeVar
 
 from strongroom import _operations as operations
 from strongroom._driver import asynchronous, run
-from strongroom._operations import (
-    Actor,
-    Adopted,
-    AuditEvent,
-    AuditReport,
-    Button,
-    Census,
-    Change,
-    CommandReply,
-    Confirmed,
-    Given,
-    KeyCount,
-    Listed,
-    Operation,
-    Proposed,
-    Written,
-)
+from strongroom._operations import Given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from strongroom._keyring import Keyring
+    from strongroom._operations import (
+        Actor,
+        Adopted,
+        AuditEvent,
+        AuditReport,
+        Census,
+        Change,
+        CommandReply,
+        Confirmed,
+        Listed,
+        Operation,
+        Proposed,
+        Written,
+    )
     from strongroom._secret import Secret
     from strongroom.stores import Store
 
-__all__ = [
-    "Actor",
-    "Adopted",
-    "AuditEvent",
-    "AuditReport",
-    "Button",
-    "Census",
-    "Change",
-    "CommandReply",
-    "Confirmed",
-    "KeyCount",
-    "Listed",
-    "Proposed",
-    "Vault",
-    "Written",
-]
+__all__ = ["Vault"]
 
 T = TypeVar("T")
 
