@@ -3,11 +3,12 @@
 use crate::entropy::OsEntropy;
 use crate::{invalid_arguments, json_of};
 use serde::Serialize;
+use strongroom::flow::Reply;
 use strongroom::ident::Slot;
 use strongroom::ops::Revealed;
 use strongroom::record::Change;
 use strongroom::wire::{Fields, FromJson, read};
-use strongroom::{Actor, Error, ErrorCode, Flow, Result, SecretBytes, Timestamp, Vault};
+use strongroom::{Actor, Error, ErrorCode, Flow, Result, SecretBytes, Step, Timestamp, Vault};
 
 /// How many events `audit` gives unless told otherwise.
 const AUDIT_LIMIT: u32 = 20;
@@ -18,38 +19,65 @@ pub(crate) struct Outcome {
     pub(crate) value: Option<SecretBytes>,
 }
 
+/// An operation under way whose result is told as JSON.
+pub(crate) trait Told: Send {
+    /// [`Flow::step`], the result told.
+    fn step(&mut self, now: Timestamp, reply: Option<Reply>) -> Result<Step<Outcome>>;
+}
+
+/// A flow and what tells of its result. Not [`Flow::map`], whose future around the flow's own is a kilobyte of the
+/// browser's module for each result.
+struct ToldBy<T> {
+    flow: Flow<T>,
+    tell: fn(T) -> Outcome,
+}
+
+impl<T: Send + 'static> Told for ToldBy<T> {
+    fn step(&mut self, now: Timestamp, reply: Option<Reply>) -> Result<Step<Outcome>> {
+        Ok(match self.flow.step(now, reply)? {
+            Step::Ask { number, request } => Step::Ask { number, request },
+            Step::Done(result) => Step::Done(result.map(self.tell)),
+        })
+    }
+}
+
+/// The flow, its result told.
+pub(crate) fn told<T: Send + 'static>(flow: Flow<T>, tell: fn(T) -> Outcome) -> Box<dyn Told> {
+    Box::new(ToldBy { flow, tell })
+}
+
 /// Starts an operation. The value, or the text of a command, comes beside the JSON: it is no part of any shape.
 ///
 /// Errors: `INVALID_ARGUMENT`, `NAME_INVALID`.
-pub(crate) fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) -> Result<Flow<Outcome>> {
+pub(crate) fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) -> Result<Box<dyn Told>> {
     let fields = read(operation).and_then(Fields::of).map_err(|fault| invalid_arguments("the operation", &fault))?;
     let mut given = Given { fields, value };
     let op: String = given.take("op")?;
     let actor = given.actor()?;
     let entropy = Box::new(OsEntropy);
     let flow = match &*op {
-        "set" => vault.set(&actor, &given.slot()?, given.value()?, entropy).map(tell),
-        "rotate" => vault.rotate(&actor, &given.slot()?, given.value()?, entropy).map(tell),
-        "get" => vault.get(&actor, &given.slot()?, entropy).map(reveal),
-        "exists" => vault.exists(&actor, &given.slot()?, entropy).map(tell),
-        "delete" => vault.delete(&actor, &given.slot()?, entropy).map(tell),
-        "list" => vault.list(&actor, given.take::<Option<String>>("namespace")?.as_deref(), entropy)?.map(tell),
+        "set" => told(vault.set(&actor, &given.slot()?, given.value()?, entropy), tell),
+        "rotate" => told(vault.rotate(&actor, &given.slot()?, given.value()?, entropy), tell),
+        "get" => told(vault.get(&actor, &given.slot()?, entropy), reveal),
+        "exists" => told(vault.exists(&actor, &given.slot()?, entropy), tell),
+        "delete" => told(vault.delete(&actor, &given.slot()?, entropy), tell),
+        "list" => told(vault.list(&actor, given.take::<Option<String>>("namespace")?.as_deref(), entropy)?, tell),
         "audit" => {
             let limit: Option<u32> = given.take("limit")?;
             let slot = given.audited_slot()?;
-            vault.audit(&actor, slot.as_ref(), limit.unwrap_or(AUDIT_LIMIT), entropy)?.map(tell)
+            told(vault.audit(&actor, slot.as_ref(), limit.unwrap_or(AUDIT_LIMIT), entropy)?, tell)
         }
-        "verify_audit" => vault.verify_audit(&actor, entropy).map(tell),
+        "verify_audit" => told(vault.verify_audit(&actor, entropy), tell),
         "propose" => {
             let change: String = given.take("change")?;
             let change = (Change::from_name(&change)?, given.value.take());
-            vault.propose(&actor, &given.slot()?, change, entropy).map(tell)
+            told(vault.propose(&actor, &given.slot()?, change, entropy), tell)
         }
-        "confirm" => vault.confirm(&actor, &given.take::<String>("id")?, entropy).map(tell),
-        "cancel" => vault.cancel(&actor, &given.take::<String>("id")?, entropy).map(tell),
-        "census" => vault.census(&actor, entropy).map(tell),
-        "adopt" => vault.adopt(&actor, entropy).map(tell),
-        "command" => vault.command(&actor, given.value()?, entropy).map(tell),
+        "confirm" => told(vault.confirm(&actor, &given.take::<String>("id")?, entropy), tell),
+        "cancel" => told(vault.cancel(&actor, &given.take::<String>("id")?, entropy), tell),
+        "census" => told(vault.census(&actor, entropy), tell),
+        "adopt" => told(vault.adopt(&actor, entropy), tell),
+        "command" => told(vault.command(&actor, given.value()?, entropy), tell),
         _ => return Err(invalid("the operation: there is none of that name")),
     };
     given.finish()?;

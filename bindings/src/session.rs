@@ -1,13 +1,13 @@
 //! A flow as hosts drive it: JSON in, JSON out, one thread at a time.
 
 use crate::entropy::now;
-use crate::operation::{Outcome, begin, tell};
+use crate::operation::{Told, begin, tell, told};
 use crate::{OsEntropy, json_of};
 use spin::Mutex;
 use strongroom::conformance::check_store;
 use strongroom::flow::{Answer, Applied, Reply};
 use strongroom::wire::{Fault, Fields, read};
-use strongroom::{Error, ErrorCode, Flow, Result, SecretBytes, Step, Vault};
+use strongroom::{Error, ErrorCode, Result, SecretBytes, Step, Vault};
 
 /// One operation under way. Hosts close it when they are done, also when they give up: what it held is wiped then.
 pub struct Session {
@@ -15,7 +15,7 @@ pub struct Session {
 }
 
 struct State {
-    flow: Option<Flow<Outcome>>,
+    flow: Option<Box<dyn Told>>,
     value: Option<SecretBytes>,
     /// The number of the request that is open.
     open: u64,
@@ -36,10 +36,10 @@ impl Session {
     /// `{"passed": [...], "failures": [{"check", "says"}]}`.
     #[must_use]
     pub fn of_store_check() -> Session {
-        Session::of(check_store(Box::new(OsEntropy)).map(tell))
+        Session::of(told(check_store(Box::new(OsEntropy)), tell))
     }
 
-    fn of(flow: Flow<Outcome>) -> Session {
+    fn of(flow: Box<dyn Told>) -> Session {
         Session { state: Mutex::new(State { flow: Some(flow), value: None, open: 0, unreadable: None }) }
     }
 

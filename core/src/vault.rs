@@ -12,7 +12,6 @@ use crate::ops::{
 use crate::record::Change;
 use crate::secret::SecretBytes;
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -30,7 +29,7 @@ pub struct VaultOptions {
     /// How long a proposal waits for its confirmation, in milliseconds; five minutes unless told otherwise.
     pub proposal_millis: i64,
     /// The changes that chat commands propose first.
-    pub confirm: BTreeSet<Change>,
+    pub confirm: Vec<Change>,
 }
 
 impl Default for VaultOptions {
@@ -40,7 +39,7 @@ impl Default for VaultOptions {
             actors: None,
             value_max: 64 * 1024,
             proposal_millis: 5 * 60 * 1000,
-            confirm: BTreeSet::new(),
+            confirm: Vec::new(),
         }
     }
 }
@@ -54,7 +53,7 @@ const AUDIT_LIMIT: u32 = 1000;
 /// A vault: operations over a store that the host supplies. Every operation is a [`Flow`].
 pub struct Vault {
     settings: Arc<Settings>,
-    confirm: BTreeSet<Change>,
+    confirm: Vec<Change>,
 }
 
 impl Vault {

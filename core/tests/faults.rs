@@ -5,7 +5,6 @@
 
 mod support;
 
-use std::collections::BTreeSet;
 use std::fmt::Debug;
 use strongroom::flow::{Applied, CommitAnswer, Item};
 use strongroom::record::{Change, Record, RecordKey, RecordKind};
@@ -35,7 +34,7 @@ fn shown<T: Debug + Send + 'static>(flow: Flow<T>) -> Flow<String> {
 fn cases() -> Vec<Case> {
     let chat = || VaultOptions {
         actors: Some(vec!["alice".into()]),
-        confirm: BTreeSet::from([Change::Set, Change::Rotate, Change::Delete]),
+        confirm: vec![Change::Set, Change::Rotate, Change::Delete],
         ..VaultOptions::default()
     };
     let mut world = World::with(chat());

@@ -5,7 +5,7 @@ use crate::crypto::MacKey;
 use crate::encoding::{Encoder, hex};
 use crate::error::{Error, ErrorCode};
 use crate::record::StreamHead;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -39,30 +39,41 @@ impl fmt::Display for Fault {
     }
 }
 
-#[derive(Clone, Default)]
-struct Tail {
-    seq: u64,
-    mac: Option<String>,
+/// How far a stream goes: the place of its last event and that event's MAC.
+type End = (u64, Option<String>);
+
+/// A namespace and a name.
+type Place = (String, String);
+
+/// What is known of one stream. One map of these and not one map for each field: every other map type is kilobytes of the
+/// browser's module.
+#[derive(Default)]
+struct Stream {
+    /// How far it goes by the head that the store had before the events were read.
+    head: Option<End>,
+    /// How far it was read.
+    tail: Option<End>,
+    /// Its last MAC as the deletion of its secret recorded it, and that event's place.
+    ended: Option<End>,
+    /// The place of the event that its secret came to be by, and where it came to be.
+    begun: Option<(u64, Place)>,
 }
 
-/// A namespace and a name, as events have them.
-type Place = (Option<String>, Option<String>);
+impl Stream {
+    fn seq(&self) -> u64 {
+        self.tail.as_ref().map_or(0, |(seq, _)| *seq)
+    }
+}
 
 /// Takes the chained events in order of stream and place, and finds the first fault.
 pub(crate) struct ChainCheck<'a> {
     key: &'a MacKey,
     /// How far the vault's stream went before the heads were taken.
     known: u64,
-    /// How far each stream goes, by the heads that the store had before the events were read.
-    heads: BTreeMap<String, (u64, Option<String>)>,
-    /// The namespaces and names that have a head, which outlives the secret.
-    slots: BTreeSet<Place>,
-    tails: BTreeMap<String, Tail>,
+    streams: BTreeMap<String, Stream>,
+    /// The namespaces and names that have a head, which outlives the secret. In order, as lists are.
+    slots: Vec<Place>,
     current: String,
-    /// The last MAC of each deleted secret's stream, as its deletion recorded it, and that event's place.
-    ended: BTreeMap<String, (u64, Option<String>)>,
-    /// Secrets that came to be, the place of the event that says so, and where they came to be.
-    begun: BTreeMap<String, (u64, Place)>,
     /// Secrets that are there by the records, and should be by the events.
     live: Vec<String>,
     /// Secrets that are gone by the records, and should be by the events.
@@ -78,12 +89,9 @@ impl<'a> ChainCheck<'a> {
         ChainCheck {
             key,
             known,
-            heads: BTreeMap::new(),
-            slots: BTreeSet::new(),
-            tails: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            slots: Vec::new(),
             current: String::new(),
-            ended: BTreeMap::new(),
-            begun: BTreeMap::new(),
             live: Vec::new(),
             gone: Vec::new(),
             adopted: None,
@@ -92,57 +100,58 @@ impl<'a> ChainCheck<'a> {
     }
 
     /// Notes how far a stream goes, and whether its secret is there: if not, its deletion must be among the events. Heads
-    /// are taken before events, so that a busy vault verifies.
+    /// are taken before events, so that a busy vault verifies, and in the order of lists.
     pub(crate) fn expect(&mut self, head: &StreamHead, has_secret: bool) {
-        self.heads.insert(head.stream.clone(), (head.seq, head.mac.map(|mac| hex(&mac))));
+        self.stream(&head.stream).head = Some((head.seq, head.mac.map(|mac| hex(&mac))));
         if head.stream != VAULT_STREAM {
-            self.slots.insert((Some(head.key.namespace.clone()), Some(head.key.name.clone())));
+            self.slots.push((head.key.namespace.clone(), head.key.name.clone()));
             let known = if has_secret { &mut self.live } else { &mut self.gone };
             known.push(head.stream.clone());
         }
     }
 
+    fn stream(&mut self, stream: &str) -> &mut Stream {
+        self.streams.entry(stream.into()).or_default()
+    }
+
     /// Takes the next event.
     pub(crate) fn take(&mut self, event: &Event) -> Result<(), Fault> {
         self.events = self.events.saturating_add(1);
-        let stream = event.stream.clone().unwrap_or_default();
+        let name = event.stream.clone().unwrap_or_default();
         let seq = event.seq.unwrap_or_default();
-        let fault = |why| Err(Fault { stream: stream.clone(), seq, why });
-        if stream.is_empty() || seq == 0 {
-            let stream = if stream.is_empty() { "(none)".into() } else { stream };
+        if name.is_empty() || seq == 0 {
+            let stream = if name.is_empty() { "(none)".into() } else { name };
             return Err(Fault { stream, seq, why: "the event lost its place" });
         }
-        if stream != self.current {
-            if self.tails.contains_key(&stream) {
-                return fault("the store gave the streams out of order");
-            }
-            self.current.clone_from(&stream);
+        let is_next = name == self.current;
+        self.current.clone_from(&name);
+        let key = self.key;
+        let stream = self.stream(&name);
+        let fault = |why| Err(Fault { stream: name.clone(), seq, why });
+        if !is_next && stream.tail.is_some() {
+            return fault("the store gave the streams out of order");
         }
-        let tail = self.tails.entry(stream.clone()).or_default();
-        let next = tail.seq.saturating_add(1);
+        let next = stream.seq().saturating_add(1);
         if seq > next {
-            return Err(Fault { stream: stream.clone(), seq: next, why: "the event is missing" });
+            return Err(Fault { stream: name, seq: next, why: "the event is missing" });
         }
         if seq < next {
             return fault("the event is there twice, or out of order");
         }
-        if !event.is_authentic(self.key) {
+        if !event.is_authentic(key) {
             return fault("the event was altered");
         }
-        if event.prev_mac != tail.mac {
+        if event.prev_mac.as_ref() != stream.tail.as_ref().and_then(|(_, mac)| mac.as_ref()) {
             return fault("the event does not follow the one before it");
         }
-        if let Some((head_seq, head_mac)) = self.heads.get(&stream)
-            && *head_seq == seq
-            && *head_mac != event.mac
-        {
+        if stream.head.as_ref().is_some_and(|(end, mac)| *end == seq && *mac != event.mac) {
             return fault("the stream's head does not match its event");
         }
-        if stream == VAULT_STREAM && seq == 1 && !is_beginning(event) {
+        if name == VAULT_STREAM && seq == 1 && !is_beginning(event) {
             return fault("the history does not begin with the vault's own beginning");
         }
-        *tail = Tail { seq, mac: event.mac.clone() };
-        if stream == VAULT_STREAM && event.outcome.as_deref() == Some(Outcome::Success.name()) {
+        stream.tail = Some((seq, event.mac.clone()));
+        if name == VAULT_STREAM && event.outcome.as_deref() == Some(Outcome::Success.name()) {
             self.note_lifecycle(event);
         }
         Ok(())
@@ -153,10 +162,11 @@ impl<'a> ChainCheck<'a> {
         let seq = event.seq.unwrap_or_default();
         match &event.secret_uid {
             Some(uid) if action == Some(Action::Delete.name()) => {
-                self.ended.insert(uid.clone(), (seq, event.digest.clone()));
+                self.stream(uid).ended = Some((seq, event.digest.clone()));
             }
             Some(uid) if action == Some(Action::Set.name()) || action == Some(Action::Adopted.name()) => {
-                self.begun.insert(uid.clone(), (seq, (event.namespace.clone(), event.name.clone())));
+                let place = (event.namespace.clone().unwrap_or_default(), event.name.clone().unwrap_or_default());
+                self.stream(uid).begun = Some((seq, place));
             }
             None if action == Some(Action::Adopted.name()) => self.adopted.clone_from(&event.digest),
             _ => {}
@@ -165,60 +175,74 @@ impl<'a> ChainCheck<'a> {
 
     /// After the last event: whether every stream reaches its end.
     pub(crate) fn finish(&self) -> Result<(), Fault> {
-        for (stream, (seq, _)) in &self.heads {
-            let reached = self.end_of(stream);
-            if reached < *seq {
-                let seq = reached.saturating_add(1);
-                return Err(Fault {
-                    stream: stream.clone(),
-                    seq,
-                    why: "the event is missing: the stream was cut short",
-                });
+        let beyond = |(name, stream): (&String, &Stream), why| {
+            Err(Fault { stream: name.clone(), seq: stream.seq().saturating_add(1), why })
+        };
+        for found in &self.streams {
+            if found.1.head.as_ref().is_some_and(|(seq, _)| found.1.seq() < *seq) {
+                return beyond(found, "the event is missing: the stream was cut short");
             }
         }
-        // What was deleted after the heads were taken may have gone on after its events were read.
-        let known = self.known;
-        for (stream, (_, end)) in self.ended.iter().filter(|(_, (seq, _))| *seq <= known) {
-            let tail = self.tails.get(stream).cloned().unwrap_or_default();
-            if tail.mac != *end {
-                let seq = tail.seq.saturating_add(1);
-                let why = "the stream does not end where its secret was deleted";
-                return Err(Fault { stream: stream.clone(), seq, why });
+        for found in &self.streams {
+            if let Some(why) = self.fault_of(found.1) {
+                return beyond(found, why);
             }
         }
-        // Whatever came to be before the heads were taken has a head, or an end.
-        let lives = |stream: &String| self.heads.contains_key(stream) || self.ended.contains_key(stream);
-        let mut begun = self.begun.iter().filter(|(_, (seq, _))| *seq <= known);
-        let lost = begun.clone().find(|(stream, _)| !lives(stream));
-        let lost =
-            lost.map(|(stream, _)| (stream, "the stream of a secret is gone, and no event says that it was deleted"));
-        // A deleted secret's head stays, until another secret of that name takes it over.
-        let beheaded = begun.find(|(_, (_, slot))| !self.slots.contains(slot));
-        let beheaded = beheaded.map(|(stream, _)| (stream, "the head of a deleted secret's stream is missing"));
-        let is_over = |stream: &&String| self.ended.get(*stream).is_some_and(|(seq, _)| *seq <= known);
-        let back = self.live.iter().find(is_over).map(|stream| (stream, "the secret was deleted, and is there again"));
-        let gone = self.gone.iter().find(|stream| !self.ended.contains_key(*stream));
-        let gone = gone.map(|stream| (stream, "the secret is gone, and no event says that it was deleted"));
-        if let Some((stream, why)) = lost.or(beheaded).or(back).or(gone) {
-            return Err(Fault { stream: stream.clone(), seq: self.end_of(stream).saturating_add(1), why });
+        for (names, should_be_gone, why) in [
+            (&self.live, true, "the secret was deleted, and is there again"),
+            (&self.gone, false, "the secret is gone, and no event says that it was deleted"),
+        ] {
+            for name in names {
+                let Some(stream) = self.streams.get(name) else { continue };
+                // A deletion after the heads were taken explains why a secret is gone, and not that it is there.
+                let known = if should_be_gone { self.known } else { u64::MAX };
+                if stream.ended.as_ref().is_some_and(|(seq, _)| *seq <= known) == should_be_gone {
+                    return beyond((name, stream), why);
+                }
+            }
         }
         Ok(())
     }
 
+    /// What is wrong with a stream whose secret came to be, or was deleted, before the heads were taken.
+    fn fault_of(&self, stream: &Stream) -> Option<&'static str> {
+        // What was deleted after the heads were taken may have gone on after its events were read.
+        if let Some((seq, end)) = &stream.ended
+            && *seq <= self.known
+            && stream.tail.as_ref().and_then(|(_, mac)| mac.as_ref()) != end.as_ref()
+        {
+            return Some("the stream does not end where its secret was deleted");
+        }
+        match &stream.begun {
+            Some((seq, _)) if *seq > self.known => None,
+            // Whatever came to be before the heads were taken has a head, or an end.
+            Some(_) if stream.head.is_none() && stream.ended.is_none() => {
+                Some("the stream of a secret is gone, and no event says that it was deleted")
+            }
+            // A deleted secret's head stays, until another secret of that name takes it over.
+            Some((_, slot)) if self.slots.binary_search(slot).is_err() => {
+                Some("the head of a deleted secret's stream is missing")
+            }
+            _ => None,
+        }
+    }
+
     /// Streams that had more events than their head told of, and no deletion that explains it; and how far they went.
     pub(crate) fn beyond_heads(&self) -> impl Iterator<Item = (&String, u64)> {
-        let told = |stream: &String| self.heads.get(stream).map_or(0, |(seq, _)| *seq);
-        let beyond = move |stream: &String, tail: &Tail| told(stream) < tail.seq && !self.ended.contains_key(stream);
-        self.tails.iter().filter(move |(stream, tail)| beyond(stream, tail)).map(|(stream, tail)| (stream, tail.seq))
+        let told = |stream: &Stream| stream.head.as_ref().map_or(0, |(seq, _)| *seq);
+        let beyond = move |stream: &Stream| told(stream) < stream.seq() && stream.ended.is_none();
+        self.streams.iter().filter(move |(_, stream)| beyond(stream)).map(|(name, stream)| (name, stream.seq()))
     }
 
     /// How far a stream was read.
     pub(crate) fn end_of(&self, stream: &str) -> u64 {
-        self.tails.get(stream).map_or(0, |tail| tail.seq)
+        self.streams.get(stream).map_or(0, Stream::seq)
     }
 
+    /// How many streams there are events of.
     pub(crate) fn streams(&self) -> u64 {
-        u64::try_from(self.tails.len()).unwrap_or(u64::MAX)
+        let read = self.streams.values().filter(|stream| stream.tail.is_some()).count();
+        u64::try_from(read).unwrap_or(u64::MAX)
     }
 }
 

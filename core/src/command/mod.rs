@@ -13,7 +13,6 @@ use crate::mask::{MaskStyle, mask};
 use crate::ops::{self, Settings};
 use crate::record::Change;
 use crate::secret::SecretBytes;
-use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -51,7 +50,7 @@ pub(crate) async fn run(
     settings: &Settings,
     actor: &Actor,
     text: &SecretBytes,
-    confirm: &BTreeSet<Change>,
+    confirm: &[Change],
 ) -> Result<CommandReply> {
     // EXPOSE: parsed here; a value goes straight back into a secret.
     let command = parse::parse(text.expose());
@@ -87,7 +86,7 @@ async fn execute(
     settings: &Settings,
     actor: &Actor,
     command: Command,
-    confirm: &BTreeSet<Change>,
+    confirm: &[Change],
 ) -> Result<CommandReply> {
     Ok(match command {
         Command::Change { change, slot, value } if confirm.contains(&change) => {

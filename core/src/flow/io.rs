@@ -8,7 +8,6 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::record::{Record, RecordKey};
 use crate::time::Timestamp;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -92,27 +91,16 @@ impl Io {
         result
     }
 
-    /// The records with these keys, by key. Errors: `STORAGE_FAILED`, also for records that were not asked for.
-    pub(crate) async fn load(&self, keys: Vec<RecordKey>) -> Result<BTreeMap<RecordKey, Record>> {
-        let Answer::Load { records } = self.ask(Request::Load { keys: keys.clone() }).await else {
-            return Err(Error::new(
+    /// The records with these keys, each in the place of its key. Errors: `STORAGE_FAILED`, also for records that were not
+    /// asked for.
+    pub(crate) async fn load(&self, keys: Vec<RecordKey>) -> Result<Vec<Option<Record>>> {
+        match self.ask(Request::Load { keys: keys.clone() }).await {
+            Answer::Load { records } => place(&keys, records),
+            _ => Err(Error::new(
                 ErrorCode::StorageFailed,
                 "Failed to load secrets: the store failed or gave no records; look at the cause, then try again",
-            ));
-        };
-        let mut given = BTreeMap::new();
-        for record in records {
-            if given.insert(record.key.clone(), record).is_some() {
-                return Err(wrong_answer("load", "one record twice"));
-            }
+            )),
         }
-        let mut loaded = BTreeMap::new();
-        for key in keys {
-            if let Some(record) = given.remove(&key) {
-                loaded.insert(key, record);
-            }
-        }
-        if given.is_empty() { Ok(loaded) } else { Err(wrong_answer("load", "a record that was not asked for")) }
     }
 
     /// Every key of a kind, page by page. Errors: `STORAGE_FAILED`, also for pages that do not advance.
@@ -200,6 +188,25 @@ impl Io {
         })
         .await
     }
+}
+
+/// Puts records in the places of their keys. Stores mostly answer in the order of the keys, so the search for each begins
+/// where the one before it was found.
+fn place(keys: &[RecordKey], records: Vec<Record>) -> Result<Vec<Option<Record>>> {
+    let mut placed: Vec<Option<Record>> = keys.iter().map(|_| None).collect();
+    let mut after = 0;
+    for record in records {
+        let mut places = keys.iter().enumerate().cycle().skip(after).take(keys.len());
+        let found = places.find(|(_, key)| **key == record.key).and_then(|(at, _)| Some((at, placed.get_mut(at)?)));
+        let Some((at, place)) = found else {
+            return Err(wrong_answer("load", "a record that was not asked for"));
+        };
+        if place.replace(record).is_some() {
+            return Err(wrong_answer("load", "one record twice"));
+        }
+        after = at.saturating_add(1) % keys.len().max(1);
+    }
+    Ok(placed)
 }
 
 fn wrong_answer(request: &str, what: &str) -> Error {

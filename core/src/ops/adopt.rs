@@ -50,7 +50,7 @@ impl Unadopted {
         let new: Vec<_> = items.into_iter().filter(is_new).map(|item| item.key).collect();
         for keys in new.chunks(PAGE_LIMIT as usize) {
             let loaded = io.load(keys.to_vec()).await?;
-            rows.extend(loaded.into_values().filter(is_unadopted));
+            rows.extend(loaded.into_iter().flatten().filter(is_unadopted));
         }
         rows.iter().try_for_each(refuse_stripped)?;
         Ok(Unadopted { rows, unchained: Unchained::read(io).await?, beside_a_vault })
@@ -162,9 +162,11 @@ pub(crate) async fn adopt(io: &Io, settings: &Settings, actor: &Actor) -> Result
     let call = Call { also, ..call };
     transact(io, settings, &call, |scene, entropy| {
         // Another process may have adopted some of them by now.
-        let rows: Vec<Record> = scene.records.values().filter(|record| is_unadopted(record)).cloned().collect();
-        let had_a_secret =
-            |row: &&Record| scene.records.contains_key(&RecordKey { kind: RecordKind::Stream, ..row.key.clone() });
+        let rows: Vec<Record> = scene.records.iter().filter(|record| is_unadopted(record)).cloned().collect();
+        let had_a_secret = |row: &&Record| {
+            let stream = RecordKey { kind: RecordKind::Stream, ..row.key.clone() };
+            scene.records.iter().any(|record| record.key == stream)
+        };
         if let Some(row) = rows.iter().find(had_a_secret) {
             return Err(
                 row.tampered("the vault has a history of that name: it was stripped, or put in another's place")

@@ -15,7 +15,7 @@ use alloc::vec;
 pub(crate) async fn cancel(io: &Io, settings: &Settings, actor: &Actor, id: &str) -> Result<()> {
     let call = Call { action: Action::Cancel, actor, slot: None, also: proposal_key(id) };
     transact(io, settings, &call, |scene, _| {
-        let mut proposal = own_proposal(scene, actor, id)?;
+        let mut proposal = own_proposal(scene, actor)?;
         match proposal.body.state {
             ProposalState::Cancelled => return Ok(Plan::record(())),
             ProposalState::Applied { .. } => return Err(not_found("was confirmed already")),

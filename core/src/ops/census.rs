@@ -11,11 +11,10 @@ use crate::flow::Io;
 use crate::ident::Actor;
 use crate::keyring::Keyring;
 use crate::record::{Proposal, Record, RecordKey, RecordKind};
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// What needs one key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -34,9 +33,11 @@ pub struct KeyCount {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Census {
     /// By key id, 64 hex digits.
-    pub keys: BTreeMap<String, KeyCount>,
+    #[serde(serialize_with = "as_map")]
+    pub keys: Vec<(String, KeyCount)>,
     /// By format: `sealed`, `node_gcm`, `fernet`.
-    pub formats: BTreeMap<String, u64>,
+    #[serde(serialize_with = "as_map")]
+    pub formats: Vec<(String, u64)>,
     /// Values in an old format that no key of the ring opens.
     pub unreadable: u64,
 }
@@ -56,7 +57,8 @@ pub(crate) async fn census(io: &Io, settings: &Settings, actor: &Actor) -> Resul
     let secrets = all_secrets(io, settings, None).await?;
     let mut proposals = Vec::new();
     let alone = |key: &RecordKey| vec![key.clone()];
-    for_each_page(io, settings, RecordKind::Pending, None, alone, |page| proposals.extend(page.into_values())).await?;
+    for_each_page(io, settings, RecordKind::Pending, None, alone, |page| proposals.extend(page.into_iter().flatten()))
+        .await?;
     transact(io, settings, &call, |scene, _| {
         let mut census = Census::default();
         let key = &scene.head.keys.record;
@@ -97,18 +99,34 @@ impl Census {
     }
 
     fn add_format(&mut self, format: Format) {
-        let count = self.formats.entry(format.name().to_string()).or_default();
-        *count = count.saturating_add(1);
+        count(&mut self.formats, format.name().to_string(), |count| *count = count.saturating_add(1));
     }
 
     fn add_key(&mut self, id: String, place: Place) {
-        let count = self.keys.entry(id).or_default();
-        let counter = match place {
-            Place::Value => &mut count.values,
-            Place::Version => &mut count.versions,
-            Place::Proposal => &mut count.proposals,
-            Place::Root => &mut count.root,
-        };
-        *counter = counter.saturating_add(1);
+        count(&mut self.keys, id, |count| {
+            let counter = match place {
+                Place::Value => &mut count.values,
+                Place::Version => &mut count.versions,
+                Place::Proposal => &mut count.proposals,
+                Place::Root => &mut count.root,
+            };
+            *counter = counter.saturating_add(1);
+        });
     }
+}
+
+/// Adds to the count of a name, in order of names.
+fn count<T: Default>(counts: &mut Vec<(String, T)>, name: String, add: impl FnOnce(&mut T)) {
+    match counts.binary_search_by(|(counted, _)| counted.cmp(&name)) {
+        Ok(place) => counts.get_mut(place).map_or((), |(_, count)| add(count)),
+        Err(place) => {
+            let mut first = T::default();
+            add(&mut first);
+            counts.insert(place, (name, first));
+        }
+    }
+}
+
+fn as_map<S: Serializer, T: Serialize>(counts: &[(String, T)], to: S) -> core::result::Result<S::Ok, S::Error> {
+    to.collect_map(counts.iter().map(|(name, count)| (name, count)))
 }

@@ -38,7 +38,7 @@ pub(crate) async fn confirm(io: &Io, settings: &Settings, actor: &Actor, id: &st
     let slot = proposed_slot(io, id).await?;
     let call = Call { action: Action::Confirm, actor, slot: slot.as_ref(), also: proposal_key(id) };
     transact(io, settings, &call, |scene, entropy| {
-        let proposal = own_proposal(scene, actor, id)?;
+        let proposal = own_proposal(scene, actor)?;
         let change = proposal.body.change;
         // INVARIANT: the scene and the event are those of the slot that the verified proposal names.
         let Some(slot) = slot.clone().filter(|slot| proposal.is_for(slot)) else {
@@ -66,7 +66,7 @@ async fn proposed_slot(io: &Io, id: &str) -> Result<Option<Slot>> {
     let Some(key) = proposal_key(id).pop() else {
         return Ok(None);
     };
-    let record = io.load(vec![key.clone()]).await?.remove(&key);
+    let record = io.load(vec![key]).await?.pop().flatten();
     Ok(record.and_then(|record| Proposal::unverified_slot(&record)))
 }
 
@@ -75,9 +75,9 @@ pub(super) fn proposal_key(id: &str) -> Vec<RecordKey> {
     Proposal::uid(id).map(|_| RecordKey::pending(id)).into_iter().collect()
 }
 
-/// The verified proposal, if it is the actor's own. Errors: `CONFIRMATION_NOT_FOUND`, `CONFIRMATION_MISMATCH`.
-pub(super) fn own_proposal(scene: &Scene<'_>, actor: &Actor, id: &str) -> Result<Proposal> {
-    let record = scene.records.get(&RecordKey::pending(id)).ok_or_else(|| not_found("is not waiting"))?;
+/// The proposal that was loaded, verified, if it is the actor's own. Errors: `CONFIRMATION_NOT_FOUND`, `CONFIRMATION_MISMATCH`.
+pub(super) fn own_proposal(scene: &Scene<'_>, actor: &Actor) -> Result<Proposal> {
+    let record = scene.records.first().ok_or_else(|| not_found("is not waiting"))?;
     let proposal = Proposal::verify(record, &scene.head.keys.record)?;
     if proposal.body.actor != actor.id() || proposal.body.platform.as_deref() != actor.platform() {
         let message = "only the one who proposed a change can confirm or cancel it, on the same platform";

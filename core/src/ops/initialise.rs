@@ -101,7 +101,7 @@ async fn has_history(io: &Io) -> Result<bool> {
 /// A vault that lost its head is never made anew: that would bury what it holds. But when the head is there by now, then
 /// another process has made it while we looked around.
 async fn refuse_headless(io: &Io) -> Result<Adopted> {
-    if io.load(vec![RecordKey::head()]).await?.is_empty() {
+    if io.load(vec![RecordKey::head()]).await?.iter().flatten().next().is_none() {
         let message = "the store holds a vault's data but no head record: restore the head from a backup";
         return Err(Error::new(ErrorCode::VaultHeadMissing, message));
     }

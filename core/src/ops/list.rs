@@ -11,7 +11,6 @@ use crate::flow::{Io, ListQuery, PAGE_LIMIT};
 use crate::ident::Actor;
 use crate::record::{Head, Record, RecordKey, RecordKind, SecretRecord, SecretState, StreamHead};
 use crate::time::Timestamp;
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -100,18 +99,17 @@ pub(super) async fn all_secrets(
 ) -> Result<Vec<SecretWithStream>> {
     let mut all = Vec::new();
     let with_stream = |key: &RecordKey| vec![key.clone(), RecordKey { kind: RecordKind::Stream, ..key.clone() }];
-    for_each_page(io, settings, RecordKind::Secret, namespace, with_stream, |mut page| {
-        let keys: Vec<RecordKey> = page.keys().filter(|key| key.kind == RecordKind::Secret).cloned().collect();
-        all.extend(keys.into_iter().filter_map(|key| {
-            let stream = page.remove(&RecordKey { kind: RecordKind::Stream, ..key.clone() });
-            Some(SecretWithStream { secret: page.remove(&key)?, stream })
-        }));
+    for_each_page(io, settings, RecordKind::Secret, namespace, with_stream, |page| {
+        let mut page = page.into_iter();
+        while let (Some(secret), Some(stream)) = (page.next(), page.next()) {
+            all.extend(secret.map(|secret| SecretWithStream { secret, stream }));
+        }
     })
     .await?;
     Ok(all)
 }
 
-/// Reads every record of a kind, a page at a time and with what belongs to it, after making sure that the vault has been
+/// Reads every record of a kind, a page at a time and with what belongs to it, each in the place of its key, after making sure that the vault has been
 /// initialised: the rows of a store that was never adopted are records only then.
 pub(super) async fn for_each_page(
     io: &Io,
@@ -119,7 +117,7 @@ pub(super) async fn for_each_page(
     kind: RecordKind,
     namespace: Option<&str>,
     with: impl Fn(&RecordKey) -> Vec<RecordKey>,
-    mut take: impl FnMut(BTreeMap<RecordKey, Record>),
+    mut take: impl FnMut(Vec<Option<Record>>),
 ) -> Result<()> {
     ensure_initialised(io, settings).await?;
     let query = ListQuery { kind, namespace: namespace.map(ToString::to_string), limit: PAGE_LIMIT };

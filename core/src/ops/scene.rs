@@ -8,7 +8,6 @@ use crate::flow::{Expected, Io};
 use crate::ident::Slot;
 use crate::record::{Head, Record, RecordKey, SecretRecord, StreamHead};
 use crate::time::Timestamp;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -23,8 +22,8 @@ pub(super) struct Scene<'a> {
     secret: Result<Option<SecretRecord>>,
     /// The head of the slot's stream: the secret's own, or that of the secret which had the slot before.
     stream: Option<StreamHead>,
-    /// The other records that were asked for.
-    pub(super) records: BTreeMap<RecordKey, Record>,
+    /// The other records that were asked for, as far as they exist, in the order of their keys.
+    pub(super) records: Vec<Record>,
 }
 
 impl<'a> Scene<'a> {
@@ -38,16 +37,18 @@ impl<'a> Scene<'a> {
         let mut keys: Vec<RecordKey> = [RecordKey::head(), RecordKey::vault_stream()].into();
         keys.extend(slot.into_iter().flat_map(|slot| [RecordKey::secret(slot), RecordKey::stream(slot)]));
         keys.extend_from_slice(also);
-        let mut records = io.load(keys).await?;
-        let Some(head) = records.remove(&RecordKey::head()) else {
+        let mut records = io.load(keys).await?.into_iter();
+        let mut next = || records.next().flatten();
+        let (Some(head), vault_stream) = (next(), next()) else {
             return Ok(None);
         };
+        let (secret, stream) = if slot.is_some() { (next(), next()) } else { (None, None) };
         let head = Head::open(&head, &settings.keyring)?;
         if settings.vault_id.is_some_and(|pinned| pinned != head.vault_id) {
             let message = format!("the store holds another vault, {}: open the right store", hex(&head.vault_id));
             return Err(Error::new(ErrorCode::VaultHeadMissing, message));
         }
-        let vault_stream = match records.remove(&RecordKey::vault_stream()) {
+        let vault_stream = match vault_stream {
             Some(record) => StreamHead::verify(&record, &head.keys.record)?,
             // Both are made in one commit.
             None => {
@@ -55,11 +56,17 @@ impl<'a> Scene<'a> {
                 return Err(Error::from(&fault));
             }
         };
-        let stream = slot.and_then(|slot| records.remove(&RecordKey::stream(slot)));
         let stream = stream.map(|record| StreamHead::verify(&record, &head.keys.record)).transpose()?;
-        let secret = slot.and_then(|slot| records.remove(&RecordKey::secret(slot)));
         let secret = secret.map(|record| verify_secret(&record, stream.as_ref(), &head)).transpose();
-        Ok(Some(Scene { settings, now: io.now(), head, vault_stream, secret, stream, records }))
+        Ok(Some(Scene {
+            settings,
+            now: io.now(),
+            head,
+            vault_stream,
+            secret,
+            stream,
+            records: records.flatten().collect(),
+        }))
     }
 
     /// The secret, if there is one. Errors: `RECORD_TAMPERED`.

@@ -128,15 +128,14 @@ async fn stream_heads(io: &Io, head: &Head) -> Result<Vec<(StreamHead, bool)>> {
     let keys: Vec<_> = io.list_all(&query).await?.into_iter().map(|item| item.key).collect();
     let mut heads = Vec::with_capacity(keys.len());
     for page in keys.chunks(PAGE_LIMIT as usize) {
-        let secrets = page.iter().map(|key| RecordKey { kind: RecordKind::Secret, ..key.clone() });
-        let records = io.load(page.iter().cloned().chain(secrets).collect()).await?;
-        for key in page {
-            let Some(record) = records.get(key) else { continue };
-            let stream = StreamHead::verify(record, &head.keys.record)?;
-            let secret = records.get(&RecordKey { kind: RecordKind::Secret, ..key.clone() });
+        let with_secret = |key: &RecordKey| [key.clone(), RecordKey { kind: RecordKind::Secret, ..key.clone() }];
+        let mut records = io.load(page.iter().flat_map(with_secret).collect()).await?.into_iter();
+        while let (Some(stream), Some(secret)) = (records.next(), records.next()) {
+            let Some(stream) = stream else { continue };
+            let stream = StreamHead::verify(&stream, &head.keys.record)?;
             // A row that another program wrote is refused when it is read, and is nobody's history.
             let secret = secret.filter(|record| record.mac.is_some());
-            if let Some(record) = secret {
+            if let Some(record) = &secret {
                 verify_secret(record, Some(&stream), head)?;
             }
             heads.push((stream, secret.is_some()));
