@@ -26,7 +26,7 @@
 //! | --- | --- | --- |
 //! | F0 | [`error`] [`secret`] [`time`] [`entropy`] [`wire`] `encoding` | codes; zeroizing bytes; timestamps; the source of randomness; JSON; canonical encoding |
 //! | F1 | [`ident`] [`mask`] | parsed names and actors; masking |
-//! | F2 | [`crypto`] [`keyring`] | value formats; keys and their life; keys derived from the vault root |
+//! | F2 | [`crypto`] [`keyring`] [`generate`] | value formats; keys and their life; keys derived from the vault root; value generators |
 //! | F3 | [`record`] [`audit`] | what a store keeps, with MACs; the chain of events |
 //! | F4 | [`flow`] [`store`] | requests, replies, change sets; the engine; a store in memory |
 //! | F5 | [`ops`] [`conformance`] | one file per operation; the kit that puts stores to the test |
@@ -50,6 +50,7 @@ pub mod ident;
 pub mod mask;
 
 pub mod crypto;
+pub mod generate;
 pub mod keyring;
 
 pub mod audit;
