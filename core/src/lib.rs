@@ -27,7 +27,7 @@
 //! | F0 | [`error`] [`secret`] [`time`] [`entropy`] [`wire`] `encoding` | codes; zeroizing bytes; timestamps; the source of randomness; JSON; canonical encoding |
 //! | F1 | [`ident`] [`mask`] | parsed names and actors; masking |
 //! | F2 | [`crypto`] [`keyring`] [`generate`] | value formats; keys and their life; keys derived from the vault root; value generators |
-//! | F3 | [`record`] [`audit`] | what a store keeps, with MACs; the chain of events |
+//! | F3 | [`record`] [`audit`] [`policy`] | what a store keeps, with MACs; the chain of events; who may do what |
 //! | F4 | [`flow`] [`store`] | requests, replies, change sets; the engine; a store in memory |
 //! | F5 | [`ops`] [`conformance`] | one file per operation; the kit that puts stores to the test |
 //! | F6 | [`vault`] [`command`] | the facade; the chat command language |
@@ -54,6 +54,7 @@ pub mod generate;
 pub mod keyring;
 
 pub mod audit;
+pub mod policy;
 pub mod record;
 
 pub mod flow;
