@@ -1,4 +1,4 @@
-"""The independent decoder over our own vectors: every sealed v1 case, as a module and as a command."""
+"""The independent decoders over our own vectors: sealed v1, as a module and as a command, and wrapped keyrings."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ DECODER = ROOT / "tests" / "decoder" / "sealed_v1.py"
 OWN = ROOT / "core" / "tests" / "own"
 
 
-def load_decoder() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("sealed_v1", DECODER)
+def load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -50,7 +50,8 @@ def expected_of(case: dict[str, Any]) -> dict[str, str]:
 
 
 CASES = sealed_cases()
-decoder = load_decoder()
+decoder = load(DECODER)
+wrapped = load(DECODER.with_name("wrapped_keyring.py"))
 
 
 def test_no_case_was_lost() -> None:
@@ -93,3 +94,20 @@ def test_xaes_256_gcm_opens_the_vectors_of_c2sp() -> None:
     ]:
         opened = decoder.xaes_256_gcm_open(key * 32, nonce, bytes.fromhex(sealed), additional_data)
         assert opened == b"XAES-256-GCM"
+
+
+WRAPPED = [
+    (f"{path.stem}: {case['name']}", case)
+    for path in sorted(OWN.glob("wrapped_keyring*.json"))
+    for case in json.loads(path.read_text(encoding="utf-8"))["cases"]
+]
+
+
+def test_no_wrapped_keyring_was_lost() -> None:
+    assert len(WRAPPED) >= 70
+    assert len([name for name, case in WRAPPED if "keys" in case["outcome"]]) >= 8
+
+
+@pytest.mark.parametrize("case", [case for _, case in WRAPPED], ids=[name for name, _ in WRAPPED])
+def test_the_reader_of_wrapped_keyrings_agrees(case: dict[str, Any]) -> None:
+    assert wrapped.answer(case) == case["outcome"]

@@ -20,7 +20,8 @@ use std::fs;
 use std::path::Path;
 use strongroom::crypto::sealed::{self, Sealed};
 use strongroom::crypto::{Context, Format, KeyId, KeyMaterial, Purpose, node_gcm};
-use strongroom::{Entropy, Error, ErrorCode, Keyring, Result};
+use strongroom::keyring::{KeyInfo, WrappedKeyring};
+use strongroom::{Entropy, Error, ErrorCode, Keyring, Result, SecretBytes};
 use zeroize::Zeroizing;
 
 #[derive(Deserialize)]
@@ -79,6 +80,54 @@ enum KeyTextOutcome {
     Refused { error: String, says: Vec<String> },
 }
 
+/// A wrapped keyring, and one way to open it. A time is a decimal string.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrappedCase {
+    name: String,
+    text: String,
+    passphrase: Option<String>,
+    data_key: Option<String>,
+    made: Option<Making>,
+    outcome: WrappedOutcome,
+}
+
+/// What the text was made with: entropy in the order in which it is drawn, passphrases by their label.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Making {
+    entropy: String,
+    passphrases: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum WrappedOutcome {
+    Opens { keys: Vec<WrappedKey> },
+    Refused { error: String },
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrappedKey {
+    id: String,
+    state: String,
+    label: Option<String>,
+    created_at: Option<String>,
+    material: Option<String>,
+}
+
+/// Entropy that yields what a text was made with, draw by draw.
+struct Draws(Vec<u8>);
+
+impl Entropy for Draws {
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<()> {
+        let rest = self.0.split_off(buffer.len());
+        buffer.copy_from_slice(&core::mem::replace(&mut self.0, rest));
+        Ok(())
+    }
+}
+
 /// Entropy that yields the nonce of a vector, once.
 struct Nonces(Vec<u8>);
 
@@ -101,13 +150,14 @@ fn every_vector_of_the_folder_gets_its_outcome() {
         let count = match kind.as_str() {
             "value" => run::<ValueCase>(&file, &json, check_value),
             "key_text" => run::<KeyTextCase>(&file, &json, check_key_text),
+            "wrapped_keyring" => run::<WrappedCase>(&file, &json, check_wrapped),
             _ => panic!("{file}: the kind {kind} is not known"),
         };
         cases.insert(file, count);
     }
     // What is there today stays: a file that is lost or emptied is missed.
-    assert!(cases.len() >= 10, "files: {cases:?}");
-    assert!(cases.values().sum::<usize>() >= 210, "cases: {cases:?}");
+    assert!(cases.len() >= 12, "files: {cases:?}");
+    assert!(cases.values().sum::<usize>() >= 280, "cases: {cases:?}");
 }
 
 fn run<Case: DeserializeOwned>(file: &str, json: &str, check: impl Fn(&Case) -> Option<String>) -> usize {
@@ -208,6 +258,65 @@ fn check_key_text(case: &KeyTextCase) -> Option<String> {
     }
 }
 
+fn check_wrapped(case: &WrappedCase) -> Option<String> {
+    let opened = WrappedKeyring::parse(&case.text).and_then(|wrapped| match (&case.passphrase, &case.data_key) {
+        (Some(passphrase), None) => wrapped.open_with_passphrase(&SecretBytes::copy_of(passphrase.as_bytes())),
+        (None, Some(key)) => wrapped.open_with_data_key(&SecretBytes::new(unhex(key))),
+        _ => panic!("{}: it is opened in one way", case.name),
+    });
+    match (&case.outcome, opened) {
+        (WrappedOutcome::Opens { keys }, Ok(opened)) => {
+            let told = told_keys(&opened.keyring, keys);
+            let rewritten = case.made.as_ref().is_none_or(|made| wrap_again(case, made, &opened.keyring) == case.text);
+            (told != *keys || !rewritten).then(|| format!("{}: {told:?}, {rewritten}", case.name))
+        }
+        (WrappedOutcome::Refused { error }, Err(refused)) => {
+            (refused.code().name() != error).then(|| format!("{}: {refused:?}", case.name))
+        }
+        (_, Ok(_)) => Some(format!("{}: it opens", case.name)),
+        (_, Err(refused)) => Some(format!("{}: {refused:?}", case.name)),
+    }
+}
+
+/// What a keyring tells of its keys, with the material of those that read, which alone is exported.
+fn told_keys(keyring: &Keyring, expected: &[WrappedKey]) -> Vec<WrappedKey> {
+    let export = keyring.dangerous_export();
+    let texts = std::str::from_utf8(export.expose()).unwrap().split(',');
+    let materials: BTreeMap<_, _> = texts
+        .map(|text| hex(&URL_SAFE_NO_PAD.decode(text.strip_prefix("srk1.").unwrap()).unwrap()[..32]))
+        .map(|raw| (material(&raw).id().to_hex(), raw))
+        .collect();
+    let tell = |(index, key): (usize, &KeyInfo)| {
+        let (id, state) = (key.id.to_hex(), key.state.name().to_string());
+        let kept = || expected.get(index).and_then(|key| key.material.clone()).filter(|_| state == "disabled");
+        WrappedKey {
+            material: materials.get(&id).cloned().or_else(kept),
+            label: key.label.clone(),
+            created_at: key.created_at.map(|at| at.as_millis().to_string()),
+            id,
+            state,
+        }
+    };
+    keyring.keys().enumerate().map(tell).collect()
+}
+
+/// The text that the same keyring gets from the same entropy and passphrases.
+fn wrap_again(case: &WrappedCase, made: &Making, keyring: &Keyring) -> String {
+    let mut entropy = Draws(unhex(&made.entropy));
+    let (mut again, data_key) = WrappedKeyring::seal(keyring, &mut entropy).unwrap();
+    for wrap in WrappedKeyring::parse(&case.text).unwrap().wraps() {
+        match (wrap.cost(), wrap.opaque()) {
+            (Some(cost), _) => {
+                let passphrase = SecretBytes::copy_of(made.passphrases[wrap.label()].as_bytes());
+                again.add_passphrase(&data_key, wrap.label(), &passphrase, cost, &mut entropy).unwrap();
+            }
+            (None, opaque) => again.add_host(&data_key, wrap.label(), opaque.unwrap()).unwrap(),
+        }
+    }
+    assert!(entropy.0.is_empty(), "{}: entropy is left", case.name);
+    again.to_text().unwrap()
+}
+
 fn material(key: &str) -> KeyMaterial {
     KeyMaterial::derive(Box::new(Zeroizing::new(unhex(key).try_into().unwrap())))
 }
@@ -232,6 +341,7 @@ impl Place {
                 Some("secret") => Purpose::Secret,
                 Some("pending") => Purpose::Pending,
                 Some("vault-root") => Purpose::VaultRoot,
+                Some("wrap") => Purpose::Wrap,
                 Some(purpose) => panic!("the purpose {purpose} is not known"),
             },
             vault_id: id(&self.vault_id),

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 PREFIX = "sr1."
 ID_LEN, NONCE_LEN, TAG_LEN = 32, 24, 16
-PURPOSES = ("data", "secret", "pending", "vault-root")
+PURPOSES = ("data", "secret", "pending", "vault-root", "wrap")
 
 
 class RefusedError(Exception):

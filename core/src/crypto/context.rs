@@ -15,6 +15,8 @@ pub enum Purpose {
     Pending,
     /// The vault root.
     VaultRoot,
+    /// A keyring, or the data key that it is sealed under.
+    Wrap,
 }
 
 impl Purpose {
@@ -24,6 +26,7 @@ impl Purpose {
             Purpose::Secret => "secret",
             Purpose::Pending => "pending",
             Purpose::VaultRoot => "vault-root",
+            Purpose::Wrap => "wrap",
         }
     }
 }

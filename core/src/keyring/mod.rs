@@ -1,13 +1,23 @@
 //! Keys with ids and states, and the one `decrypt` that reads every format.
 //!
-//! Exactly one key is primary: it writes. Enabled keys read. A key goes `primary`, `enabled`, `disabled`, `destroyed`,
-//! in that order only, and a destroyed one keeps its tombstone, so that what it sealed is explained.
+//! Exactly one key is primary: it writes. Enabled keys read, and any of them can take the primary's place. From `enabled` a
+//! key goes to `disabled` and then to `destroyed`, never back, and a destroyed one keeps its tombstone, so that what it
+//! sealed is explained. A whole keyring is kept as a [`WrappedKeyring`].
 
+mod blob;
 mod environment;
+mod fields;
+mod life;
 mod text;
+mod wrap;
 
 pub use environment::{Environment, KEY_FILE_VARIABLE, KEY_VARIABLE};
+pub use life::{KEYS_MAX, KeyState, LABEL_MAX};
 pub use text::KEY_TEXT_PREFIX;
+pub use wrap::{
+    DataKey, HOST_WRAP_MAX, PassphraseCost, Unwrapped, WRAPPED_TEXT_MAX, WRAPPED_TEXT_PREFIX, WRAPS_MAX, Wrap,
+    WrappedKeyring,
+};
 
 use crate::crypto::fernet::Token;
 use crate::crypto::node_gcm::NodeGcm;
@@ -22,31 +32,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use zeroize::Zeroizing;
-
-/// The life of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KeyState {
-    /// Writes and reads. Exactly one key of a keyring.
-    Primary,
-    /// Reads.
-    Enabled,
-    /// Kept, but does neither.
-    Disabled,
-    /// Its material is gone.
-    Destroyed,
-}
-
-impl KeyState {
-    /// The name on the wire.
-    pub const fn name(self) -> &'static str {
-        match self {
-            KeyState::Primary => "primary",
-            KeyState::Enabled => "enabled",
-            KeyState::Disabled => "disabled",
-            KeyState::Destroyed => "destroyed",
-        }
-    }
-}
 
 /// What may be told of a key: everything but its material.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,44 +132,6 @@ impl Keyring {
     /// The keys that read, the primary first and then in ring order.
     fn readers(&self) -> impl Iterator<Item = &KeyMaterial> {
         self.in_state(KeyState::Primary).chain(self.in_state(KeyState::Enabled))
-    }
-
-    /// Adds a fresh key as the primary; the old primary stays enabled. Errors: `ENTROPY_FAILED`.
-    pub fn add_primary(&mut self, entropy: &mut dyn Entropy, label: Option<&str>, now: Timestamp) -> Result<KeyId> {
-        let material = make_material(entropy)?;
-        let id = material.id();
-        for entry in &mut self.entries {
-            if entry.info.state == KeyState::Primary {
-                entry.info.state = KeyState::Enabled;
-            }
-        }
-        let label = label.map(ToString::to_string);
-        let info = KeyInfo { id, label, created_at: Some(now), state: KeyState::Primary };
-        self.entries.insert(0, Entry { info, material: Some(material) });
-        Ok(id)
-    }
-
-    /// Moves a key one step further in its life: enabled to disabled, or disabled to destroyed.
-    ///
-    /// Errors: `KEY_UNKNOWN`; `KEY_IN_USE` for the primary; `INVALID_ARGUMENT` for any other step.
-    pub fn advance(&mut self, id: &KeyId, to: KeyState) -> Result<()> {
-        let Some(entry) = self.entries.iter_mut().find(|entry| entry.info.id == *id) else {
-            return Err(Error::new(ErrorCode::KeyUnknown, format!("the keyring has no key {id}")));
-        };
-        match (entry.info.state, to) {
-            (KeyState::Enabled, KeyState::Disabled) => {}
-            (KeyState::Disabled, KeyState::Destroyed) => entry.material = None,
-            (KeyState::Primary, _) => {
-                let message = format!("key {id} is the primary: make another key primary first");
-                return Err(Error::new(ErrorCode::KeyInUse, message));
-            }
-            (from, to) => {
-                let message = format!("key {id} is {} and can't become {}", from.name(), to.name());
-                return Err(Error::new(ErrorCode::InvalidArgument, message));
-            }
-        }
-        entry.info.state = to;
-        Ok(())
     }
 
     /// Encrypts an application's own data under the primary key. `now` stands in Fernet tokens, to the second; the other

@@ -169,3 +169,82 @@ fn text_in_no_format_is_malformed() {
         assert_eq!(ring(1).decrypt(text, None).unwrap_err().code(), ErrorCode::TokenMalformed, "{text}");
     }
 }
+
+#[test]
+fn a_new_key_is_rolled_out_in_two_steps() {
+    let mut keys = ring(1);
+    let old = id(&keys);
+    let new = keys.add_enabled(&mut Seeded::new(2), Some("2027"), NOW).unwrap();
+    let states = |keys: &Keyring| keys.keys().map(|key| (key.id, key.state)).collect::<Vec<_>>();
+    assert_eq!(states(&keys), [(old, KeyState::Primary), (new, KeyState::Enabled)]);
+    let write = |keys: &Keyring| keys.encrypt((&mut Seeded::new(9), NOW), b"v", Format::Sealed, None).unwrap();
+    let before = write(&keys);
+    assert_eq!(keys.decrypt(&before, None).unwrap().key_id, old);
+
+    let (mut behind, _) = (ring(1), keys.make_primary(&new).unwrap());
+    assert_eq!(states(&keys), [(new, KeyState::Primary), (old, KeyState::Enabled)]);
+    let after = write(&keys);
+    assert_eq!(keys.decrypt(&after, None).unwrap().key_id, new);
+    assert!(keys.decrypt(&before, None).is_ok());
+    // Who has taken the first step alone reads what those write who have taken both.
+    assert_eq!(behind.decrypt(&after, None).unwrap_err().code(), ErrorCode::KeyUnknown);
+    assert_eq!(behind.add_enabled(&mut Seeded::new(2), Some("2027"), NOW).unwrap(), new);
+    assert!(behind.decrypt(&after, None).is_ok());
+
+    let told = keys.keys().next().unwrap();
+    assert_eq!((told.label.as_deref(), told.created_at), (Some("2027"), Some(NOW)));
+    keys.make_primary(&new).unwrap();
+    assert_eq!(states(&keys), [(new, KeyState::Primary), (old, KeyState::Enabled)]);
+}
+
+#[test]
+fn only_a_key_that_reads_becomes_primary() {
+    let mut keys = ring(1);
+    let other = keys.add_enabled(&mut Seeded::new(2), None, NOW).unwrap();
+    let primary = id(&keys);
+    for state in [KeyState::Disabled, KeyState::Destroyed] {
+        keys.advance(&other, state).unwrap();
+        assert_eq!(keys.make_primary(&other).unwrap_err().code(), ErrorCode::InvalidArgument);
+    }
+    let unknown = KeyId::from_bytes([0; 32]);
+    assert_eq!(keys.make_primary(&unknown).unwrap_err().code(), ErrorCode::KeyUnknown);
+    assert_eq!(keys.primary().unwrap().id(), primary);
+}
+
+#[test]
+fn the_keys_between_keep_their_order_when_one_becomes_primary() {
+    let mut keys = ring(1);
+    let first = id(&keys);
+    let [a, b, c] = [2, 3, 4].map(|seed| keys.add_enabled(&mut Seeded::new(seed), None, NOW).unwrap());
+    keys.make_primary(&b).unwrap();
+    assert_eq!(keys.keys().map(|key| key.id).collect::<Vec<_>>(), [b, first, a, c]);
+}
+
+#[test]
+fn a_key_that_is_there_already_and_a_label_that_breaks_the_rules_change_nothing() {
+    let mut keys = ring(1);
+    let again = keys.add_primary(&mut Seeded::new(1), None, NOW).unwrap_err();
+    assert_eq!(again.code(), ErrorCode::EntropyFailed);
+    let long = "x".repeat(129);
+    for label in ["", "a\nb", &long] {
+        let refused = keys.add_primary(&mut Seeded::new(2), Some(label), NOW).unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::NameInvalid);
+    }
+    assert_eq!(keys.keys().map(|key| key.state).collect::<Vec<_>>(), [KeyState::Primary]);
+}
+
+#[test]
+fn keyrings_that_agree_have_the_same_states() {
+    let mut one = ring(1);
+    let old = id(&one);
+    let new = one.add_primary(&mut Seeded::new(2), Some("here"), NOW).unwrap();
+    let mut other = ring(2);
+    assert_ne!(one.states(), other.states());
+    assert_eq!(other.add_enabled(&mut Seeded::new(1), None, NOW).unwrap(), old);
+    assert_eq!(one.states(), other.states());
+    let mut expected = vec![(new, KeyState::Primary), (old, KeyState::Enabled)];
+    expected.sort();
+    assert_eq!(one.states(), expected);
+    one.advance(&old, KeyState::Disabled).unwrap();
+    assert_ne!(one.states(), other.states());
+}
