@@ -3,6 +3,7 @@
 //! The MAC is checked over the whole token before anything is decrypted.
 
 use super::malformed;
+use crate::encoding::base64url_padded;
 use crate::entropy::{Entropy, make_bytes};
 use crate::error::{Error, ErrorCode, Result};
 use crate::secret::SecretBytes;
@@ -175,7 +176,7 @@ impl Token {
 
     /// The token as text: base64url with padding.
     pub fn to_text(&self) -> String {
-        URL_SAFE.encode(&self.bytes)
+        base64url_padded(&self.bytes)
     }
 
     /// Decrypts under a key. Errors: `NOT_AUTHENTIC`, with no sub-reason.
