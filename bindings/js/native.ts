@@ -43,7 +43,6 @@ export interface Native {
   generateKeyring(now: number): NativeKeyring;
   parseKeyring(text: string): NativeKeyring;
   openVault(keyring: NativeKeyring, options: string): NativeVault;
-  MemoryStore: new () => { answer(request: string): string };
 }
 
 let installed: Native | undefined;

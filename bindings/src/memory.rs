@@ -1,4 +1,4 @@
-//! The store in memory, for hosts: a request as JSON in, an answer as JSON out.
+//! The store in memory, for Python: a request as JSON in, an answer as JSON out. JavaScript has its own (ADR 0012).
 
 use crate::{invalid_arguments, json_of};
 use spin::Mutex;

@@ -66,29 +66,6 @@ pub fn begin_store_check() -> NativeSession {
     NativeSession { session: Session::of_store_check() }
 }
 
-/// A store in memory.
-#[napi]
-#[derive(Default)]
-pub struct MemoryStore {
-    store: strongroom_bindings::MemoryStore,
-}
-
-#[napi]
-impl MemoryStore {
-    /// An empty store.
-    #[napi(constructor)]
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Answers a request as JSON.
-    #[napi]
-    pub fn answer(&self, request: String) -> Result<String, Thrown> {
-        self.store.answer(&request).map_err(thrown)
-    }
-}
-
 /// The statements of a SQLite store, by name, as JSON.
 #[napi]
 #[must_use]

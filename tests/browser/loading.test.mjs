@@ -23,12 +23,11 @@ after(async () => {
 
 test("before init everything says what to do", async () => {
   const said = await chromium.page.evaluate((canary) => {
-    const { Keyring, MemoryStore, Secret, Vault, mask } = window.strongroom;
+    const { Keyring, Secret, Vault, mask } = window.strongroom;
     const store = { load() {}, list() {}, commit() {}, events() {} };
     const calls = [
       () => Keyring.generate(),
       () => Keyring.parse(canary),
-      () => new MemoryStore(),
       () => Secret.of(canary),
       () => mask(canary),
       () => new Vault({ keyring: undefined, store }),
@@ -45,6 +44,13 @@ test("before init everything says what to do", async () => {
     assert.equal(code, "UNSUPPORTED");
     assert.match(message, /await init\(\)/);
   }
+});
+
+test("a store in memory needs no init", async () => {
+  const page = await chromium.page.evaluate(() =>
+    new window.strongroom.MemoryStore().list({ kind: "secret", namespace: null, limit: 1 }, null),
+  );
+  assert.deepEqual(page, { items: [], cursor: null });
 });
 
 test("init again changes nothing: what was made before goes on", async () => {

@@ -42,6 +42,16 @@ export class Tape {
   }
 }
 
+const nulls = (names) => Object.fromEntries(names.split(" ").map((name) => [name, null]));
+/** What other programs left out comes to the transcript as null: the store itself gives rows as they were put. */
+const NO_COLUMNS = nulls(
+  "uid state version value_encrypted encryption_key_id value_fingerprint last_rotated created_by created_at updated_at",
+);
+const NO_EVENT = nulls(
+  "stream seq at operation_id action secret_uid namespace name actor platform outcome success code reason epoch digest " +
+    "prev_mac mac",
+);
+
 /** The package's store in memory, with pages of a length to choose, and with faults: `load`, `list`, `commit` and `events`
  * each have a list of those to come. `throws` before anything is done, `lost` afterwards; a commit is also `failed` and
  * answered `conflict`, with nothing done; `none` is no fault. */
@@ -60,8 +70,12 @@ export class TapedStore {
   }
 
   /** Adds rows, as another program would. */
-  put({ records, events }) {
-    const puts = records.map((record) => ({ record, expected: "absent" }));
+  put(rows) {
+    const puts = rows.records.map((record) => ({
+      record: { ...record, columns: { ...NO_COLUMNS, ...record.columns } },
+      expected: "absent",
+    }));
+    const events = rows.events.map((event) => ({ ...NO_EVENT, ...event }));
     this.#store.commit({ operation_id: "rows", puts, deletes: [], checks: [], counters: [], events });
   }
 

@@ -8,7 +8,7 @@ mod vault;
 
 pub use keyring::{NativeKeyring, generate_keyring, parse_keyring};
 pub use secret::{NativeSecret, SecretHandle, make_secret};
-pub use vault::{MemoryStore, NativeSession, NativeVault, open_vault};
+pub use vault::{NativeSession, NativeVault, open_vault};
 
 use strongroom::MaskStyle;
 use value::{thrown, value_of};

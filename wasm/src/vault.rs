@@ -1,4 +1,4 @@
-//! Vaults, sessions, and the store in memory.
+//! Vaults and sessions.
 
 use crate::keyring::NativeKeyring;
 use crate::secret::{NativeSecret, SecretHandle};
@@ -65,27 +65,5 @@ impl NativeSession {
     #[must_use]
     pub fn of_store_check() -> NativeSession {
         NativeSession { session: Session::of_store_check() }
-    }
-}
-
-/// A store in memory.
-#[wasm_bindgen]
-#[derive(Default)]
-pub struct MemoryStore {
-    store: strongroom_bindings::MemoryStore,
-}
-
-#[wasm_bindgen]
-impl MemoryStore {
-    /// An empty store.
-    #[wasm_bindgen(constructor)]
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Answers a request as JSON.
-    pub fn answer(&self, request: &str) -> Result<String, JsValue> {
-        self.store.answer(request).map_err(thrown)
     }
 }
