@@ -24,7 +24,16 @@ main() {
   export CARGO_TARGET_DIR="$ROOT/target/wasm"
   # wasm-bindgen reads the section that says which features the module uses; build-wasm.sh strips after it.
   export CARGO_PROFILE_WASM_STRIP=none
+  export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="$(small)"
   "by_$route" "$std" "$@"
+}
+
+# What keeps the module small (docs/adr/0011): the compact forms of the ciphers, and no path of the machine that built it
+# in what would be said of a panic.
+small() {
+  echo "--cfg sha2_backend_soft=\"compact\" --cfg aes_backend_soft=\"compact\"" \
+    "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=deps" \
+    "--remap-path-prefix=${RUSTUP_HOME:-$HOME/.rustup}=rust --remap-path-prefix=$ROOT=."
 }
 
 find_route() {
