@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import secrets
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,11 @@ SHORT = [value for value in VALUES if len(value) <= 1000]
 BOUND = [None, b"", b"user:42", bytes(range(256))]
 FORMATS = ["sealed", "node_gcm", "fernet"]
 ALICE = {"id": "alice", "platform": "telegram"}
+OWNER = {"id": "alice", "roles": ["senior-engineer"]}
+LOOKED_AT: list[tuple[str, dict[str, Any]]] = [
+    *[("policy", {}), ("census", {}), ("list", {}), ("grants", {"name": "A"}), ("versions", {"name": "A"})],
+    ("rotation_status", {"ahead_millis": 30 * 24 * 3_600_000}),
+]
 EMPTY: dict[str, Any] = {"records": [], "events": []}
 
 each_pair = pytest.mark.parametrize(("writer", "reader"), [(a, b) for a in LANGUAGES for b in LANGUAGES], indirect=True)
@@ -289,6 +295,46 @@ def test_a_vault_that_one_wrote_the_other_reads_and_goes_on_with_and_gives_back(
     report = writer.ask("verify_audit", actor="writer")
     assert report["vault_id"] == theirs["report"]["vault_id"]
     assert report["events"] == len(writer.ask("dump")["events"]) - 1
+
+
+@each_pair
+def test_the_rules_that_one_wrote_bind_the_other_and_back(writer: Host, reader: Host) -> None:
+    both, [old] = f"{OTHER_KEY},{KEY}", writer.ask("keys", key=KEY)
+    start(writer, EMPTY)
+    writer.ask("set", name="A", value=b"first".hex(), actor=OWNER)
+    writer.ask("rotate", name="A", value=b"second".hex(), grace_millis=3_600_000, actor=OWNER)
+    writer.ask("set", name="B", generate="hex", generator="uuid", sensitivity="critical", notify=["#ops"], actor=OWNER)
+    writer.ask("set_policy", policy="default", actor=OWNER)
+    granted = writer.ask("grant", name="A", to={"user": "bob"}, actions=["read"], actor=OWNER)
+    writer.ask("reopen", key=both, options={})
+    page = writer.ask("rekey", limit=1, actor=OWNER)
+    assert writer.ask("rekey", limit=1, after=page["next"], actor=OWNER)["next"] is None
+    assert writer.ask("retire", key_id=old["id"], actor=OWNER) == {"id": old["id"], "state": "disabled"}
+    told = [writer.ask(what, actor=OWNER, **given) for what, given in LOOKED_AT]
+    # The other, with the new key alone.
+    start(reader, writer.ask("dump"), OTHER_KEY)
+    assert [reader.ask(what, actor=OWNER, **given) for what, given in LOOKED_AT] == told
+    assert reader.ask("get", name="A", actor="bob")["value"] == b"second".hex()
+    assert refusal(reader, "get", name="B", actor="bob")[0] == "PERMISSION_DENIED"
+    presented = {
+        value: reader.ask("verify", name="A", value=value.hex(), actor="bob") for value in (b"first", b"second")
+    }
+    assert [presented[value]["matches"] for value in (b"first", b"second")] == ["previous", "current"]
+    reader.ask("rotate", name="B", actor=OWNER)
+    made = bytes.fromhex(reader.ask("get", name="B", actor=OWNER)["value"]).decode()
+    assert str(uuid.UUID(made)) == made
+    reader.ask("revoke", name="A", id=granted["id"], actor=OWNER)
+    reader.ask("revoke_previous", name="A", actor=OWNER)
+    # And the first again, with keys in the old order and then in the new one.
+    start(writer, reader.ask("dump"), f"{KEY},{OTHER_KEY}")
+    assert refusal(writer, "set", name="A", value="00", actor=OWNER)[0] == "KEYRING_STALE"
+    assert refusal(writer, "rekey", limit=1, actor=OWNER)[0] == "KEYRING_STALE"
+    writer.ask("reopen", key=both, options={})
+    assert refusal(writer, "get", name="A", actor="bob")[0] == "PERMISSION_DENIED"
+    assert writer.ask("verify", name="A", value=b"first".hex(), actor=OWNER)["accepted"] is False
+    assert writer.ask("get", name="B", actor=OWNER)["value"] == made.encode().hex()
+    assert writer.ask("retire", key_id=old["id"], actor=OWNER)["state"] == "destroyed"
+    writer.ask("verify_audit", actor=OWNER)
 
 
 @pytest.mark.parametrize(("writer", "reader"), [("node", "python"), ("python", "node")], indirect=True)

@@ -24,6 +24,20 @@ export function listOfText(value: unknown, what: string): string[] {
   return value.map((text) => textOnly(text, `each of ${what}`));
 }
 
+/** A date, in milliseconds since the epoch. */
+export function instant(value: unknown, what: string): number {
+  // By what it does: it may come from another realm.
+  const millis: unknown = (value as Date | null)?.getTime?.();
+  if (typeof millis !== "number" || !Number.isFinite(millis)) throw invalid(`${what} is not a valid date`);
+  return millis;
+}
+
+/** An integer. Others would be null in JSON, or rounded in silence. */
+export function wholeNumber(value: unknown, what: string): number {
+  if (!Number.isSafeInteger(value)) throw invalid(`${what} must be a whole number`);
+  return value as number;
+}
+
 /** The same, or absent. */
 export function optional<T>(
   check: (value: unknown, what: string) => T,

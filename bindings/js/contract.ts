@@ -8,7 +8,7 @@ export type Millis = number;
 
 /** The key of a record, unique in every store, compared byte by byte. */
 export interface RecordKey {
-  kind: "secret" | "pending" | "stream" | "head";
+  kind: "secret" | "pending" | "stream" | "head" | "ring" | "policy";
   namespace: string;
   name: string;
 }

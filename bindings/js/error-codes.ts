@@ -170,12 +170,12 @@ export const ERROR_CODES = {
     meaning:
       "The store holds a vault's data but not its head record: restore the head from a backup.",
   },
-  /** The keyring differs from the one the vault was last used with: load the current keys. */
+  /** The primary of the keyring is not the vault's: load the current keys, or rekey. */
   KEYRING_STALE: {
     number: 25,
     retryable: false,
     meaning:
-      "The keyring differs from the one the vault was last used with: load the current keys.",
+      "The primary of the keyring is not the vault's: load the current keys, or rekey.",
   },
   /** Stored values still need the key: rekey first. */
   KEY_IN_USE: {

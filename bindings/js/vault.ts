@@ -1,169 +1,87 @@
 /** The vault: typed methods over sessions. What they return is converted here and decided in the core. */
-import { invalid, refuseUnknown } from "./arguments.js";
+import { instant, invalid, optional, refuseUnknown, wholeNumber } from "./arguments.js";
 import type { Store } from "./contract.js";
 import { drive } from "./driver.js";
 import { guarded } from "./errors.js";
-import { type Keyring, handleOf as keyringHandle } from "./keyring.js";
+import { handleOf as keyringHandle } from "./keyring.js";
 import { type NativeSession, type NativeVault, native, type Text } from "./native.js";
-import { type Format, handleOf, Secret } from "./secret.js";
-
-/** Who acts: an id, or an id with the platform it speaks through and the end of its session. */
-export type Actor =
-  | string
-  | { id: string; platform?: string | undefined; sessionExpiresAt?: Date | undefined };
-
-export type Change = "set" | "rotate" | "delete";
-
-/** What every operation needs. */
-export interface ActorOptions {
-  actor: Actor;
-}
-
-/** What operations on one secret take. */
-export interface SecretOptions extends ActorOptions {
-  /** `default` unless told otherwise. */
-  namespace?: string | undefined;
-}
-
-export interface VaultOptions {
-  keyring: Keyring;
-  store: Store;
-  /** The changes that chat commands propose first, for the actor to confirm. */
-  confirm?: Change[] | undefined;
-  /** The ids of the actors who may use the vault; everybody who can call it when absent. */
-  actors?: string[] | undefined;
-  /** The vault that the store must hold, 32 hex digits. Pinning it keeps a stripped store from being taken for a new one. */
-  vaultId?: string | undefined;
-  /** The longest value in bytes; 65536 unless told otherwise. */
-  valueMax?: number | undefined;
-  /** How long a proposal waits, in milliseconds; 300000 unless told otherwise. */
-  proposalMillis?: number | undefined;
-}
-
-export interface Written {
-  namespace: string;
-  name: string;
-  /** The version that is current now; absent after a deletion. */
-  version: number | undefined;
-  created: boolean;
-  at: Date;
-}
-
-export interface Listed {
-  namespace: string;
-  name: string;
-  version: number;
-  state: "active" | "disabled";
-  lastRotated: Date | undefined;
-  accessedCount: number;
-  lastAccessed: Date | undefined;
-  createdBy: string | undefined;
-  createdAt: Date | undefined;
-}
-
-export interface AuditEvent {
-  /** `vault` or a secret's uid; absent in old rows of an adopted store, which are outside the chain. */
-  stream: string | undefined;
-  seq: number | undefined;
-  at: Date | undefined;
-  /** The operation that wrote it, 32 hex digits. */
-  operationId: string | undefined;
-  action: string | undefined;
-  secretUid: string | undefined;
-  namespace: string | undefined;
-  name: string | undefined;
-  actor: string | undefined;
-  platform: string | undefined;
-  outcome: "success" | "denied" | "error" | undefined;
-  success: boolean | undefined;
-  code: string | undefined;
-  reason: string | undefined;
-}
-
-export interface AuditReport {
-  /** Which vault it is, 32 hex digits: to be pinned with the option `vaultId`. */
-  vaultId: string;
-  events: number;
-  streams: number;
-  /** Old rows outside the chain, found as they were adopted. */
-  unchained: number;
-}
-
-export interface Proposed {
-  /** 22 characters of `A-Z a-z 0-9 _ -`. */
-  id: string;
-  change: Change;
-  namespace: string;
-  name: string;
-  masked: string | undefined;
-  exists: boolean;
-  expiresAt: Date;
-}
-
-export interface Confirmed {
-  change: Change;
-  written: Written;
-  /** Whether it had been confirmed before, and nothing was done this time. */
-  repeated: boolean;
-}
-
-export interface Census {
-  /** What needs each key, by key id. */
-  keys: Record<string, { values: number; versions: number; proposals: number; root: number }>;
-  formats: Partial<Record<Format, number>>;
-  unreadable: number;
-}
-
-export interface CommandReply {
-  text: string;
-  /** What to show under the text. Pressing one runs its command, at most 64 bytes. */
-  buttons: { label: string; command: string }[];
-  /** Whether the message carried a value: delete it. */
-  carriedValue: boolean;
-  /** The error code, when the command was refused or failed. */
-  code: string | undefined;
-}
+import type {
+  ActorOptions,
+  Change,
+  ExpiryOptions,
+  GrantShape,
+  NewValue,
+  Policy,
+  RekeyOptions,
+  RekeyPagesOptions,
+  RotateOptions,
+  RotationStatusOptions,
+  SecretOptions,
+  SetOptions,
+  VaultOptions,
+} from "./options.js";
+import type {
+  AuditEvent,
+  AuditReport,
+  Census,
+  CommandReply,
+  Confirmed,
+  Grant,
+  Granted,
+  Listed,
+  ListedVersion,
+  PolicyInForce,
+  Proposed,
+  Purged,
+  Rekeyed,
+  RekeyedPage,
+  Retired,
+  RotationReport,
+  RotationState,
+  Verified,
+  Written,
+} from "./results.js";
+import { handleOf, Secret, type SecretDetails } from "./secret.js";
+import { camel, camels, common, expiry, json, newValue, type Wire, written } from "./wire.js";
 
 /**
  * A vault over a store. It keeps no state of the store and caches no value.
  *
  * Every method throws `StrongroomError`; besides what each one says: `PERMISSION_DENIED`, `SESSION_EXPIRED`,
- * `NAME_INVALID`, `CONFLICT`, `STORAGE_FAILED`, `RECORD_TAMPERED`, `VAULT_HEAD_MISSING`, `KEY_UNKNOWN`, `INVALID_ARGUMENT`.
+ * `NAME_INVALID`, `CONFLICT`, `STORAGE_FAILED`, `RECORD_TAMPERED`, `VAULT_HEAD_MISSING`, `KEY_UNKNOWN`, `INVALID_ARGUMENT`;
+ * and those that write a value, `KEYRING_STALE` when the keyring's first key is not the vault's: see `rekey`.
  */
 export class Vault {
   readonly #native: NativeVault;
   readonly #store: Store;
 
   constructor(options: VaultOptions) {
-    const { keyring, store, confirm, actors, vaultId, valueMax, proposalMillis, ...unknown } = options;
+    const { keyring, store, confirm, actors, policy, vaultId, valueMax, proposalMillis, ...unknown } =
+      options;
     refuseUnknown(unknown, "the vault's options");
     const callbacks = [store?.load, store?.list, store?.commit, store?.events];
     if (callbacks.some((callback) => typeof callback !== "function")) {
       throw invalid("the vault's options give no store: it has the methods load, list, commit and events");
     }
-    const wire = { confirm, actors, vault_id: vaultId, value_max: valueMax, proposal_millis: proposalMillis };
-    this.#native = guarded(() => native().openVault(keyringHandle(keyring), JSON.stringify(wire)));
+    const limits = { value_max: valueMax, proposal_millis: proposalMillis };
+    const wire = json({ confirm, actors, policy, vault_id: vaultId, ...limits });
+    this.#native = guarded(() => native().openVault(keyringHandle(keyring), wire));
     this.#store = store;
   }
 
-  /** Gives a secret a value, whether it is new or not. Throws `VALUE_INVALID`. */
-  async set(name: string, value: Text | Secret, options: SecretOptions): Promise<Written> {
-    return written(await this.#run("set", { name, ...common(options) }, value));
+  /** Gives a secret a value, given or made, whether it is new or not. Throws `VALUE_INVALID`, `LIMIT_EXCEEDED`. */
+  async set(name: string, value: NewValue, options: SetOptions): Promise<Written> {
+    const { sensitivity, notify, generator, expiresAt, expiresInMillis, ...rest } = options ?? {};
+    const [made, given] = newValue(value);
+    const wire = { name, sensitivity, notify, generator, ...made, ...expiry({ expiresAt, expiresInMillis }) };
+    return written(await this.#run("set", { ...wire, ...common(rest) }, given));
   }
 
-  /** Reads a secret's value. Throws `SECRET_NOT_FOUND`, `SECRET_DISABLED`, `NOT_AUTHENTIC`. */
+  /** Reads a secret's value. Throws `SECRET_NOT_FOUND`, `SECRET_DISABLED`, `SECRET_EXPIRED`, `NOT_AUTHENTIC`. */
   async get(name: string, options: SecretOptions): Promise<Secret> {
     const { told, secret } = await this.#drive("get", { name, ...common(options) });
     if (secret === undefined) throw new TypeError("the native part gave no value");
-    const { namespace, version, format, key_id, last_rotated } = told as Wire;
-    return new Secret(secret, {
-      namespace: namespace as string,
-      name,
-      version: version as number,
-      format: format as Format,
-      keyId: key_id as string,
-      lastRotated: date(last_rotated),
-    });
+    return new Secret(secret, camel<SecretDetails>(told));
   }
 
   /** Whether there is a secret of that name. Recorded only when refused. */
@@ -173,18 +91,88 @@ export class Vault {
 
   /** What secrets there are, in one namespace or in all, without a value of any. */
   async list(options: SecretOptions): Promise<Listed[]> {
-    const { secrets } = (await this.#run("list", common(options))) as { secrets: Wire[] };
-    return secrets.map((secret) => camel(secret) as unknown as Listed);
+    return camels(await this.#run("list", common(options)), "secrets");
   }
 
-  /** Gives an existing secret a new value. Throws `SECRET_NOT_FOUND`, `VALUE_INVALID`. */
-  async rotate(name: string, value: Text | Secret, options: SecretOptions): Promise<Written> {
-    return written(await this.#run("rotate", { name, ...common(options) }, value));
+  /**
+   * Gives an existing secret a new value: yours, one that is made as you say, or, when you give none, one of the secret's own
+   * generator. Throws `SECRET_NOT_FOUND`, `VALUE_INVALID`.
+   */
+  async rotate(name: string, value: NewValue, options: RotateOptions): Promise<Written>;
+  async rotate(name: string, options: RotateOptions): Promise<Written>;
+  async rotate(name: string, ...rest: unknown[]): Promise<Written> {
+    const isGiven = rest.length > 1;
+    if (isGiven && rest[0] === undefined)
+      throw invalid("the new value is undefined: leave the argument out for the secret's own generator");
+    const [made, given] = isGiven ? newValue(rest[0] as NewValue) : [{}];
+    const { graceMillis, expiresAt, expiresInMillis, ...others } = (rest.at(-1) ?? {}) as RotateOptions;
+    const grace = { grace_millis: optional(wholeNumber, graceMillis, "graceMillis") };
+    const wire = { name, ...made, ...grace, ...expiry({ expiresAt, expiresInMillis }), ...common(others) };
+    return written(await this.#run("rotate", wire, given));
   }
 
   /** Deletes a secret; its history stays under the name. Throws `SECRET_NOT_FOUND`. */
   async delete(name: string, options: SecretOptions): Promise<Written> {
     return written(await this.#run("delete", { name, ...common(options) }));
+  }
+
+  /** Disables a secret: it gives no value and verifies nothing until it is enabled. Throws `SECRET_NOT_FOUND`. */
+  async disable(name: string, options: SecretOptions): Promise<Written> {
+    return written(await this.#run("disable", { name, ...common(options) }));
+  }
+
+  /** Enables a secret again. Throws `SECRET_NOT_FOUND`. */
+  async enable(name: string, options: SecretOptions): Promise<Written> {
+    return written(await this.#run("enable", { name, ...common(options) }));
+  }
+
+  /** The last 10 versions of a secret, newest first, without a value of any. Throws `SECRET_NOT_FOUND`. */
+  async versions(name: string, options: SecretOptions): Promise<ListedVersion[]> {
+    return camels(await this.#run("versions", { name, ...common(options) }), "versions");
+  }
+
+  /**
+   * Brings an earlier version's value back, as a new version. Throws `SECRET_NOT_FOUND`, `VERSION_NOT_FOUND`,
+   * `VERSION_COMPROMISED`.
+   */
+  async rollback(name: string, version: number, options: SecretOptions): Promise<Written> {
+    const number = wholeNumber(version, "the version");
+    return written(await this.#run("rollback", { name, version: number, ...common(options) }));
+  }
+
+  /**
+   * Whether a presented value is the secret's current one, or a previous one within its grace; compared in constant time.
+   * Throws `SECRET_NOT_FOUND`.
+   */
+  async verify(name: string, value: Text | Secret, options: SecretOptions): Promise<Verified> {
+    return camel(await this.#run("verify", { name, ...common(options) }, value));
+  }
+
+  /** Ends the grace of all previous values at once. Throws `SECRET_NOT_FOUND`. */
+  async revokePrevious(name: string, options: SecretOptions): Promise<Written> {
+    return written(await this.#run("revoke_previous", { name, ...common(options) }));
+  }
+
+  /** Gives a secret's value an end, or takes it away: `expiresAt: null`. Throws `SECRET_NOT_FOUND`. */
+  async expire(name: string, options: SecretOptions & ExpiryOptions): Promise<Written> {
+    const { expiresAt, expiresInMillis, ...rest } = options ?? {};
+    if (expiresAt === undefined && expiresInMillis === undefined)
+      throw invalid("expire takes an end: give expiresAt, null for never, or expiresInMillis");
+    const wire = { name, ...expiry({ expiresAt, expiresInMillis }), ...common(rest) };
+    return written(await this.#run("expire", wire));
+  }
+
+  /** Deletes the expired secrets of one namespace or of all, and the proposals that are over. */
+  async purge(options: SecretOptions): Promise<Purged> {
+    return camel(await this.#run("purge", common(options)));
+  }
+
+  /** Where the secrets stand that the actor may read, of one namespace or of all: which are due, when, and whom to tell. */
+  async rotationStatus(options: RotationStatusOptions): Promise<RotationReport> {
+    const { aheadMillis, ...rest } = options ?? {};
+    const ahead = optional(wholeNumber, aheadMillis, "aheadMillis");
+    const told = await this.#run("rotation_status", { ahead_millis: ahead, ...common(rest) });
+    return { ...camel<RotationReport>(told), secrets: camels<RotationState>(told, "secrets") };
   }
 
   /** The latest events of one secret or of the whole vault, latest first; 20 unless told otherwise, 1000 at most. */
@@ -193,14 +181,14 @@ export class Vault {
   ): Promise<AuditEvent[]> {
     const { name, limit, ...rest } = options ?? {};
     const { events } = (await this.#run("audit", { name, limit, ...common(rest) })) as { events: Wire[] };
-    return events.map(({ mac: _, prev_mac: _prev, digest: _digest, epoch: _epoch, ...event }) => {
-      return camel(event) as unknown as AuditEvent;
-    });
+    return events.map(({ mac: _, prev_mac: _prev, digest: _digest, epoch: _epoch, ...event }) =>
+      camel(event),
+    );
   }
 
   /** Verifies the whole history. Throws `AUDIT_TAMPERED`, naming the first bad event and what is wrong with it. */
   async verifyAudit(options: ActorOptions): Promise<AuditReport> {
-    return camel((await this.#run("verify_audit", common(options))) as Wire) as unknown as AuditReport;
+    return camel(await this.#run("verify_audit", common(options)));
   }
 
   /** Proposes a change for the actor to confirm; a deletion takes no value. */
@@ -214,9 +202,7 @@ export class Vault {
   async propose(change: Change, name: string, ...rest: unknown[]): Promise<Proposed> {
     const [value, options] = rest.length > 1 ? rest : [undefined, rest[0]];
     const wire = { change, name, ...common(options as SecretOptions) };
-    return camel(
-      (await this.#run("propose", wire, value as Text | Secret | undefined)) as Wire,
-    ) as unknown as Proposed;
+    return camel(await this.#run("propose", wire, value as Text | Secret | undefined));
   }
 
   /**
@@ -233,9 +219,78 @@ export class Vault {
     await this.#run("cancel", { id, ...common(options) });
   }
 
+  /**
+   * Keeps a policy in the store: from then on what it does not allow is denied. Throws `UNSUPPORTED` when the policy is fixed
+   * in code, `INVALID_ARGUMENT` for one under which the actor could not change it again, `LIMIT_EXCEEDED`.
+   */
+  async setPolicy(policy: Policy, options: ActorOptions): Promise<void> {
+    await this.#run("set_policy", { policy, ...common(options) });
+  }
+
+  /** The policy in force. */
+  async policy(options: ActorOptions): Promise<PolicyInForce> {
+    return camel(await this.#run("policy", common(options)));
+  }
+
+  /** Gives a user or a role access to one secret. Throws `SECRET_NOT_FOUND`, `LIMIT_EXCEEDED` beyond 64 grants. */
+  async grant(name: string, grant: GrantShape, options: SecretOptions): Promise<Granted> {
+    const { to, actions, until, ...unknown } = grant ?? {};
+    refuseUnknown(unknown, "a grant");
+    const end = until === null ? null : optional(instant, until, "until");
+    return camel(await this.#run("grant", { name, to, actions, until: end, ...common(options) }));
+  }
+
+  /** Takes a grant back. Throws `SECRET_NOT_FOUND`, `INVALID_ARGUMENT` when there is no such grant. */
+  async revoke(name: string, id: string, options: SecretOptions): Promise<void> {
+    await this.#run("revoke", { name, id, ...common(options) });
+  }
+
+  /** The grants of a secret that have not ended. Throws `SECRET_NOT_FOUND`. */
+  async grants(name: string, options: SecretOptions): Promise<Grant[]> {
+    return camels(await this.#run("grants", { name, ...common(options) }), "grants");
+  }
+
   /** Counts the stored values by key and by format: what a change of keys has left to do. */
   async census(options: ActorOptions): Promise<Census> {
     return (await this.#run("census", common(options))) as Census;
+  }
+
+  /**
+   * Makes the keyring's first key the vault's, and seals everything anew under it. Cut short, it is begun again: what was
+   * done is passed over. Throws `KEYRING_STALE` when that key was retired.
+   */
+  async rekey(options: RekeyOptions): Promise<Rekeyed> {
+    const { onProgress, ...rest } = options ?? {};
+    if (onProgress !== undefined && typeof onProgress !== "function")
+      throw invalid("onProgress must be a function");
+    const sums: Rekeyed = { examined: 0, changed: 0, unreadable: 0 };
+    for await (const { examined, changed, unreadable } of this.rekeyPages(rest)) {
+      sums.examined += examined;
+      sums.changed += changed;
+      sums.unreadable += unreadable;
+      await onProgress?.({ ...sums });
+    }
+    return sums;
+  }
+
+  /** As `rekey`, page by page: a page is done when it is told of. */
+  async *rekeyPages(options: RekeyPagesOptions): AsyncGenerator<RekeyedPage, void, void> {
+    const { limit, after, ...rest } = options ?? {};
+    const wire = { limit: optional(wholeNumber, limit, "limit"), ...common(rest) };
+    let next = after;
+    do {
+      const page = camel<RekeyedPage>(await this.#run("rekey", { after: next, ...wire }));
+      next = page.next;
+      yield page;
+    } while (next !== undefined);
+  }
+
+  /**
+   * Disables a key that nothing needs any more; called again, it marks the key as destroyed, never to be used again. Throws
+   * `KEY_IN_USE`, saying by what, and `KEY_UNKNOWN`.
+   */
+  async retire(keyId: string, options: ActorOptions): Promise<Retired> {
+    return camel(await this.#run("retire", { key_id: keyId, ...common(options) }));
   }
 
   /** Adopts rows that another program wrote into the store after its adoption; until then they are refused. */
@@ -248,61 +303,24 @@ export class Vault {
    * do nothing about, such as `STORAGE_FAILED`; refusals are answered in words, with their `code`.
    */
   async command(text: string, options: ActorOptions): Promise<CommandReply> {
-    return camel((await this.#run("command", common(options), text)) as Wire) as unknown as CommandReply;
+    return camel(await this.#run("command", common(options), text));
   }
 
-  async #run(operation: string, wire: object, value?: Text | Secret): Promise<unknown> {
+  async #run(operation: string, wire: Wire, value?: Text | Secret): Promise<unknown> {
     return (await this.#drive(operation, wire, value)).told;
   }
 
-  async #drive(operation: string, wire: object, value?: Text | Secret) {
+  async #drive(operation: string, wire: Wire, value?: Text | Secret) {
     const own = value === undefined || value instanceof Secret ? undefined : Secret.of(value);
     const secret = own ?? (value as Secret | undefined);
     let session: NativeSession;
     try {
-      const json = JSON.stringify({ op: operation, ...wire });
+      const text = json({ op: operation, ...wire });
       const handle = secret === undefined ? undefined : handleOf(secret);
-      session = guarded(() => this.#native.begin(json, handle), operation);
+      session = guarded(() => this.#native.begin(text, handle), operation);
     } finally {
       own?.wipe(); // The session has its copy, if it came to one.
     }
     return await drive(session, this.#store, operation); // Awaited, so that an error's stack shows who called.
   }
-}
-
-type Wire = Record<string, unknown>;
-
-/** The options that every operation has, as the core names them. Misspelled ones are errors. */
-function common(options: SecretOptions): object {
-  const { actor, namespace, ...unknown } = options ?? {};
-  refuseUnknown(unknown, "the options");
-  if (typeof actor === "string") return { namespace, actor: { id: actor } };
-  if (typeof actor !== "object" || actor === null)
-    throw invalid("the options name no actor: give an id, as a string, or an object with one");
-  const { id, platform, sessionExpiresAt, ...more } = actor;
-  if (typeof id !== "string") throw invalid("the actor's id must be a string");
-  refuseUnknown(more, "the actor");
-  const ends = sessionExpiresAt?.getTime?.();
-  if (sessionExpiresAt !== undefined && !Number.isFinite(ends))
-    throw invalid("sessionExpiresAt is not a valid date");
-  return { namespace, actor: { id, platform, session_expires_at: ends } };
-}
-
-const INSTANTS = new Set(["at", "last_rotated", "last_accessed", "created_at", "expires_at"]);
-
-/** The same object in JavaScript's words: camelCase, `Date`, `undefined`. */
-function camel(wire: Wire): Wire {
-  const named = Object.entries(wire).map(([key, value]) => [
-    key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
-    INSTANTS.has(key) ? date(value) : (value ?? undefined),
-  ]);
-  return Object.fromEntries(named) as Wire;
-}
-
-function date(millis: unknown): Date | undefined {
-  return typeof millis === "number" ? new Date(millis) : undefined;
-}
-
-function written(told: unknown): Written {
-  return camel(told as Wire) as unknown as Written;
 }

@@ -5,6 +5,7 @@
 
 #[cfg(not(target_family = "wasm"))]
 mod clock;
+pub mod document;
 mod entropy;
 mod environment;
 mod memory;

@@ -3,15 +3,24 @@
 use crate::entropy::OsEntropy;
 use crate::{invalid_arguments, json_of};
 use serde::Serialize;
+use strongroom::crypto::KeyId;
 use strongroom::flow::Reply;
+use strongroom::generate::Generator;
 use strongroom::ident::Slot;
-use strongroom::ops::Revealed;
+use strongroom::ops::{Expiry, NewValue, Revealed, Rotation, Setting};
+use strongroom::policy::Policy;
 use strongroom::record::Change;
-use strongroom::wire::{Fields, FromJson, read};
+use strongroom::wire::{Fields, FromJson, Json, read};
 use strongroom::{Actor, Error, ErrorCode, Flow, Result, SecretBytes, Step, Timestamp, Vault};
 
 /// How many events `audit` gives unless told otherwise.
 const AUDIT_LIMIT: u32 = 20;
+
+/// How far ahead `rotation_status` looks unless told otherwise: 7 days, in milliseconds.
+const AHEAD_MILLIS: i64 = 7 * 24 * 60 * 60 * 1000;
+
+/// How many secrets a page of `rekey` takes unless told otherwise.
+const REKEY_LIMIT: u32 = 100;
 
 /// What an operation came to: what may be told of it, as JSON, and a value if it gives one.
 pub(crate) struct Outcome {
@@ -56,12 +65,44 @@ pub(crate) fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) 
     let actor = given.actor()?;
     let entropy = Box::new(OsEntropy);
     let flow = match &*op {
-        "set" => told(vault.set(&actor, &given.slot()?, given.value()?, entropy), tell),
-        "rotate" => told(vault.rotate(&actor, &given.slot()?, given.value()?, entropy), tell),
+        "set" => {
+            let setting = Setting {
+                sensitivity: given.take("sensitivity")?,
+                expiry: given.expiry()?,
+                notify: given.take("notify")?,
+                generator: given.take("generator")?,
+            };
+            let value = given.new_value()?.ok_or_else(no_value)?;
+            told(vault.set(&actor, &given.slot()?, (value, setting), entropy), tell)
+        }
+        "rotate" => {
+            let (grace_millis, expiry) = (given.take("grace_millis")?, given.expiry()?);
+            let rotation = Rotation { value: given.new_value()?, grace_millis, expiry };
+            told(vault.rotate(&actor, &given.slot()?, rotation, entropy), tell)
+        }
         "get" => told(vault.get(&actor, &given.slot()?, entropy), reveal),
         "exists" => told(vault.exists(&actor, &given.slot()?, entropy), tell),
         "delete" => told(vault.delete(&actor, &given.slot()?, entropy), tell),
-        "list" => told(vault.list(&actor, given.take::<Option<String>>("namespace")?.as_deref(), entropy)?, tell),
+        "disable" => told(vault.disable(&actor, &given.slot()?, entropy), tell),
+        "enable" => told(vault.enable(&actor, &given.slot()?, entropy), tell),
+        "versions" => told(vault.versions(&actor, &given.slot()?, entropy), tell),
+        "rollback" => {
+            let version: u64 = given.take("version")?;
+            told(vault.rollback(&actor, &given.slot()?, version, entropy), tell)
+        }
+        "verify" => told(vault.verify(&actor, &given.slot()?, given.value()?, entropy), tell),
+        "revoke_previous" => told(vault.revoke_previous(&actor, &given.slot()?, entropy), tell),
+        "expire" => {
+            let expiry = given.expiry()?.unwrap_or(Expiry::Never);
+            told(vault.expire(&actor, &given.slot()?, expiry, entropy), tell)
+        }
+        "purge" => told(vault.purge(&actor, given.namespace()?.as_deref(), entropy)?, tell),
+        "list" => told(vault.list(&actor, given.namespace()?.as_deref(), entropy)?, tell),
+        "rotation_status" => {
+            let ahead: Option<i64> = given.take("ahead_millis")?;
+            let ahead = ahead.unwrap_or(AHEAD_MILLIS);
+            told(vault.rotation_status(&actor, given.namespace()?.as_deref(), ahead, entropy)?, tell)
+        }
         "audit" => {
             let limit: Option<u32> = given.take("limit")?;
             let slot = given.audited_slot()?;
@@ -75,13 +116,41 @@ pub(crate) fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) 
         }
         "confirm" => told(vault.confirm(&actor, &given.take::<String>("id")?, entropy), tell),
         "cancel" => told(vault.cancel(&actor, &given.take::<String>("id")?, entropy), tell),
+        "set_policy" => told(vault.set_policy(&actor, read_policy(given.take("policy")?)?, entropy), tell),
+        "policy" => told(vault.policy(&actor, entropy), tell),
+        "grant" => {
+            let grant = (given.take("to")?, given.take("actions")?, given.take("until")?);
+            told(vault.grant(&actor, &given.slot()?, grant, entropy), tell)
+        }
+        "revoke" => {
+            let id: String = given.take("id")?;
+            told(vault.revoke(&actor, &given.slot()?, &id, entropy), tell)
+        }
+        "grants" => told(vault.grants(&actor, &given.slot()?, entropy), tell),
         "census" => told(vault.census(&actor, entropy), tell),
+        "rekey" => {
+            let (after, limit): (Option<String>, Option<u32>) = (given.take("after")?, given.take("limit")?);
+            told(vault.rekey(&actor, (after.as_deref(), limit.unwrap_or(REKEY_LIMIT)), entropy)?, tell)
+        }
+        "retire" => {
+            let id: String = given.take("key_id")?;
+            let id = KeyId::from_hex(&id).ok_or_else(|| invalid("a key id has 64 hex digits: see the census"))?;
+            told(vault.retire(&actor, id, entropy), tell)
+        }
         "adopt" => told(vault.adopt(&actor, entropy), tell),
         "command" => told(vault.command(&actor, given.value()?, entropy), tell),
         _ => return Err(invalid("the operation: there is none of that name")),
     };
     given.finish()?;
     Ok(flow)
+}
+
+/// A policy: its JSON, or `"default"` for the built-in roles. Errors: `INVALID_ARGUMENT`, `LIMIT_EXCEEDED`.
+pub(crate) fn read_policy(given: Json) -> Result<Policy> {
+    match given {
+        Json::Text(name) if name == "default" => Ok(Policy::default_roles()),
+        given => Policy::read(given),
+    }
 }
 
 /// What came with an operation; what it takes is taken out.
@@ -95,14 +164,15 @@ impl Given {
         self.fields.take(name).map_err(|fault| invalid_arguments("the operation", &fault))
     }
 
-    /// `{"id", "platform", "session_expires_at"}`, the last in milliseconds since the epoch.
+    /// `{"id", "platform", "roles", "session_expires_at"}`, the last in milliseconds since the epoch.
     fn actor(&mut self) -> Result<Actor> {
         let fields = Fields::of(self.take("actor")?);
         let mut given = Given { fields: fields.map_err(|fault| invalid_arguments("the actor", &fault))?, value: None };
         let (id, platform): (String, Option<String>) = (given.take("id")?, given.take("platform")?);
         let session_expires_at: Option<Timestamp> = given.take("session_expires_at")?;
+        let roles: Option<Vec<String>> = given.take("roles")?;
         given.finish()?;
-        let mut actor = Actor::new(&id)?;
+        let mut actor = Actor::new(&id)?.in_roles(&roles.unwrap_or_default())?;
         if let Some(platform) = &platform {
             actor = actor.on_platform(platform)?;
         }
@@ -127,7 +197,31 @@ impl Given {
     }
 
     fn value(&mut self) -> Result<SecretBytes> {
-        self.value.take().ok_or_else(|| invalid("this operation takes a value, and none was given"))
+        self.value.take().ok_or_else(no_value)
+    }
+
+    /// A value, or how it is to be made, or neither.
+    fn new_value(&mut self) -> Result<Option<NewValue>> {
+        let generate: Option<Generator> = self.take("generate")?;
+        match (self.value.take(), generate) {
+            (Some(_), Some(_)) => Err(invalid("a value and how to make one: give one of them")),
+            (Some(value), None) => Ok(Some(NewValue::Given(value))),
+            (None, generate) => Ok(generate.map(NewValue::Generated)),
+        }
+    }
+
+    /// `expires_at` in milliseconds since the epoch or `expires_in` in milliseconds, or neither.
+    fn expiry(&mut self) -> Result<Option<Expiry>> {
+        match (self.take::<Option<Timestamp>>("expires_at")?, self.take::<Option<u64>>("expires_in")?) {
+            (Some(_), Some(_)) => Err(invalid("expires_at and expires_in: give one of them")),
+            (Some(at), None) => Ok(Some(Expiry::At(at))),
+            (None, Some(millis)) => Ok(Some(Expiry::In(millis))),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn namespace(&mut self) -> Result<Option<String>> {
+        self.take("namespace")
     }
 
     /// Refuses what was left over: it would do nothing in silence.
@@ -137,6 +231,10 @@ impl Given {
         }
         self.fields.end().map_err(|fault| invalid_arguments("the operation", &fault))
     }
+}
+
+fn no_value() -> Error {
+    invalid("this operation takes a value, and none was given")
 }
 
 fn invalid(message: &str) -> Error {

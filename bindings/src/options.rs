@@ -1,5 +1,6 @@
 //! Opening a vault from options as JSON.
 
+use crate::operation::read_policy;
 use crate::{invalid_arguments, json_of};
 use serde::Serialize;
 use std::sync::Arc;
@@ -8,8 +9,8 @@ use strongroom::record::Change;
 use strongroom::wire::{Fault, Fields, FromJson, Json, read};
 use strongroom::{Error, ErrorCode, Keyring, Result, Timestamp, Vault, VaultOptions};
 
-/// A vault from `{"vault_id", "actors", "confirm", "value_max", "proposal_millis"}`, all of them optional; ids in hex.
-/// Errors: `INVALID_ARGUMENT`.
+/// A vault from `{"vault_id", "actors", "confirm", "value_max", "proposal_millis", "policy"}`, all of them optional; ids in
+/// hex, the policy as JSON or `"default"` for the built-in roles. Errors: `INVALID_ARGUMENT`, `LIMIT_EXCEEDED`.
 pub fn open_vault(keyring: Arc<Keyring>, options: &str) -> Result<Vault> {
     let given = read::<Options>(options);
     let given = given.map_err(|fault| invalid_arguments("the vault's options", &fault))?;
@@ -20,6 +21,7 @@ pub fn open_vault(keyring: Arc<Keyring>, options: &str) -> Result<Vault> {
         value_max: given.value_max.unwrap_or(defaults.value_max),
         proposal_millis: given.proposal_millis.unwrap_or(defaults.proposal_millis),
         confirm: given.confirm.iter().flatten().map(|name| Change::from_name(name)).collect::<Result<_>>()?,
+        policy: given.policy.map(read_policy).transpose()?,
     };
     Vault::new(keyring, options)
 }
@@ -30,6 +32,7 @@ struct Options {
     confirm: Option<Vec<String>>,
     value_max: Option<usize>,
     proposal_millis: Option<i64>,
+    policy: Option<Json>,
 }
 
 impl FromJson for Options {
@@ -41,6 +44,7 @@ impl FromJson for Options {
             confirm: fields.take("confirm")?,
             value_max: fields.take("value_max")?,
             proposal_millis: fields.take("proposal_millis")?,
+            policy: fields.take("policy")?,
         };
         fields.end()?;
         Ok(read)

@@ -71,7 +71,7 @@ error_codes! {
     22 RecordTampered       "RECORD_TAMPERED"        false "A stored record was altered outside the vault: restore it from a backup and find out who did it.";
     23 AuditTampered        "AUDIT_TAMPERED"         false "The audit history was altered outside the vault: the message names the first bad event.";
     24 VaultHeadMissing     "VAULT_HEAD_MISSING"     false "The store holds a vault's data but not its head record: restore the head from a backup.";
-    25 KeyringStale         "KEYRING_STALE"          false "The keyring differs from the one the vault was last used with: load the current keys.";
+    25 KeyringStale         "KEYRING_STALE"          false "The primary of the keyring is not the vault's: load the current keys, or rekey.";
     26 KeyInUse             "KEY_IN_USE"             false "Stored values still need the key: rekey first.";
     27 ReferenceInvalid     "REFERENCE_INVALID"      false "A reference cannot be read: write secret:NAME, env:VAR or file:PATH.";
     28 ReferenceUnresolved  "REFERENCE_UNRESOLVED"   false "A reference points at nothing: the message lists each one.";

@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::time::Timestamp;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt;
 
 /// The namespace of secrets that name none.
@@ -111,10 +112,14 @@ fn refused(what: &str, why: &str) -> Error {
 pub struct Actor {
     id: String,
     platform: Option<String>,
+    roles: Vec<String>,
     session_expires_at: Option<Timestamp>,
 }
 
 impl Actor {
+    /// The most roles that an actor comes with.
+    pub const ROLES_MAX: usize = 64;
+
     /// The longest actor id and platform, in bytes.
     pub const MAX: usize = 256;
 
@@ -127,12 +132,23 @@ impl Actor {
     /// # Ok::<(), strongroom::Error>(())
     /// ```
     pub fn new(id: &str) -> Result<Actor> {
-        Ok(Actor { id: actor_text("actor id", id)?, platform: None, session_expires_at: None })
+        Ok(Actor { id: actor_text("actor id", id)?, platform: None, roles: Vec::new(), session_expires_at: None })
     }
 
     /// The same actor, speaking through a platform such as `telegram`.
     pub fn on_platform(mut self, platform: &str) -> Result<Actor> {
         self.platform = Some(actor_text("platform", platform)?);
+        Ok(self)
+    }
+
+    /// The same actor, in the roles that the host vouches for: at most 64, each of 1 to 256 bytes without control
+    /// characters. Errors: `NAME_INVALID`, `LIMIT_EXCEEDED`.
+    pub fn in_roles(mut self, roles: &[String]) -> Result<Actor> {
+        if roles.len() > Actor::ROLES_MAX {
+            let message = format!("an actor comes with at most {} roles", Actor::ROLES_MAX);
+            return Err(Error::new(ErrorCode::LimitExceeded, message));
+        }
+        self.roles = roles.iter().map(|role| actor_text("role", role)).collect::<Result<_>>()?;
         Ok(self)
     }
 
@@ -152,6 +168,11 @@ impl Actor {
         self.platform.as_deref()
     }
 
+    /// The roles that the host vouches for.
+    pub fn roles(&self) -> &[String] {
+        &self.roles
+    }
+
     /// When the session ends, if it does.
     pub fn session_expires_at(&self) -> Option<Timestamp> {
         self.session_expires_at
@@ -169,7 +190,6 @@ fn actor_text(what: &str, text: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec::Vec;
 
     #[test]
     fn names_within_the_rules_are_taken_and_others_refused_without_being_repeated() {

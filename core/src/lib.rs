@@ -25,9 +25,9 @@
 //! | floor | modules | what they hold |
 //! | --- | --- | --- |
 //! | F0 | [`error`] [`secret`] [`time`] [`entropy`] [`wire`] `encoding` | codes; zeroizing bytes; timestamps; the source of randomness; JSON; canonical encoding |
-//! | F1 | [`ident`] [`mask`] | parsed names and actors; masking |
+//! | F1 | [`ident`] [`mask`] [`reference`](mod@reference) | parsed names and actors; masking; where configuration says that values are |
 //! | F2 | [`crypto`] [`keyring`] [`generate`] | value formats; keys and their life; keys derived from the vault root; value generators |
-//! | F3 | [`record`] [`audit`] [`policy`] | what a store keeps, with MACs; the chain of events; who may do what |
+//! | F3 | [`record`] [`audit`] [`policy`] [`rotation`] [`manifest`] | what a store keeps, with MACs; the chain of events; who may do what; when a value is due; what an application needs |
 //! | F4 | [`flow`] [`store`] | requests, replies, change sets; the engine; a store in memory |
 //! | F5 | [`ops`] [`conformance`] | one file per operation; the kit that puts stores to the test |
 //! | F6 | [`vault`] [`command`] | the facade; the chat command language |
@@ -48,14 +48,17 @@ pub(crate) mod encoding;
 
 pub mod ident;
 pub mod mask;
+pub mod reference;
 
 pub mod crypto;
 pub mod generate;
 pub mod keyring;
 
 pub mod audit;
+pub mod manifest;
 pub mod policy;
 pub mod record;
+pub mod rotation;
 
 pub mod flow;
 pub mod store;

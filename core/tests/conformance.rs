@@ -13,6 +13,7 @@ use strongroom::audit::Event;
 use strongroom::conformance::{Report, check_store};
 use strongroom::flow::{ChangeSet, CommitAnswer, Delete, EventQuery, EventScope, Expected, Item, ListQuery};
 use strongroom::ident::Slot;
+use strongroom::ops::Setting;
 use strongroom::record::{Counters, Record, RecordKey};
 use strongroom::store::{CommitFailed, MemoryStore, Page, Store, drive};
 use strongroom::{Actor, ErrorCode, SecretBytes, Timestamp, VaultOptions};
@@ -309,7 +310,8 @@ fn a_store_that_is_in_use_is_left_alone() {
     let vault = support::vault(&support::keyring(1), VaultOptions::default());
     let (actor, slot) = (Actor::new("alice").unwrap(), Slot::parse(None, "A").unwrap());
     let mut store = MemoryStore::new();
-    let set = vault.set(&actor, &slot, SecretBytes::copy_of(b"value"), Box::new(Seeded::new(1)));
+    let set =
+        vault.set(&actor, &slot, (SecretBytes::copy_of(b"value").into(), Setting::default()), Box::new(Seeded::new(1)));
     drive(set, &mut store, || NOW).unwrap();
     let before: Vec<Record> = store.records().cloned().collect();
     let failed = drive(check_store(Box::new(Seeded::new(2))), &mut store, || NOW).unwrap_err();

@@ -1,17 +1,32 @@
 //! The worked examples of `docs/format.md`: what the page says is what the code does, octet by octet.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: what is missing must fail the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests: what is missing must fail the test"
+)]
+
+mod support;
 
 use aes_gcm::Aes256Gcm;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hkdf::Hkdf;
+use serde_json::Value;
 use sha2::Sha256;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use strongroom::crypto::sealed::{self, Sealed};
 use strongroom::crypto::{Context, KeyMaterial, Purpose};
+use strongroom::generate::Generator;
+use strongroom::ops::{Expiry, Rotation, Setting};
+use strongroom::policy::{Grantee, Permission, Policy};
+use strongroom::record::RecordKind;
+use strongroom::rotation::Sensitivity;
 use strongroom::{Entropy, Keyring, Result};
+use support::{World, secret, slot};
 use xaes_256_gcm::Xaes256Gcm;
 use zeroize::Zeroizing;
 
@@ -121,4 +136,65 @@ fn derive(material: &[u8], info: &str) -> Vec<u8> {
 fn unhex(text: &str) -> Vec<u8> {
     assert_eq!(text.len() % 2, 0, "{text}");
     (0..text.len()).step_by(2).map(|index| u8::from_str_radix(&text[index..index + 2], 16).unwrap()).collect()
+}
+
+/// The names of the fields that a JSON object has, or of every object in a list of them.
+fn fields(value: &Value) -> BTreeSet<String> {
+    match value {
+        Value::Object(fields) => fields.keys().cloned().collect(),
+        Value::Array(items) => items.iter().flat_map(fields).collect(),
+        _ => BTreeSet::new(),
+    }
+}
+
+#[test]
+fn the_bodies_of_records_have_the_fields_that_the_page_names() {
+    let mut world = World::new();
+    let setting = Setting {
+        sensitivity: Some(Sensitivity::High),
+        expiry: Some(Expiry::In(1_000_000)),
+        notify: Some(vec!["ops".into()]),
+        generator: Some(Generator::from_name("password").unwrap()),
+    };
+    world.set("PLAIN", "x").unwrap();
+    world.set("PLAIN", "y").unwrap();
+    world.act(|v, a, e| v.set(a, &slot("RICH"), (secret("x").into(), setting), e)).unwrap();
+    let rotation =
+        Rotation { grace_millis: Some(9_000), expiry: Some(Expiry::In(1_000_000)), ..Rotation::to(secret("y")) };
+    world.act(|v, a, e| v.rotate(a, &slot("RICH"), rotation, e)).unwrap();
+    let to = (Grantee::User("bob".into()), vec![Permission::Read], None);
+    world.act(|v, a, e| v.grant(a, &slot("RICH"), to, e)).unwrap();
+    let rule = r#"{"rules": [{"id": "r", "users": ["alice"], "actions": ["*"]}]}"#;
+    world.act(|v, a, e| v.set_policy(a, Policy::parse(rule).unwrap(), e)).unwrap();
+    let body = |kind: RecordKind, name: &str| -> Value {
+        let record = world.store.records().find(|record| record.key.kind == kind && record.key.name == name);
+        serde_json::from_str(&record.unwrap().data).unwrap()
+    };
+
+    let records = Section::read("## Records").0;
+    let row = |kind: &str| records.lines().find(|line| line.starts_with(&format!("| `{kind}` |"))).unwrap();
+    let names = |kind: &str, field: &str| assert!(row(kind).contains(field), "{kind}: {field}");
+    let whole_row = |kind: &str, body: &Value| fields(body).iter().for_each(|field| names(kind, field));
+    whole_row("secret", &body(RecordKind::Secret, "PLAIN"));
+    whole_row("secret", &body(RecordKind::Secret, "RICH")["versions"][0]);
+    whole_row("stream", &body(RecordKind::Stream, "vault"));
+    whole_row("ring", &body(RecordKind::Ring, "vault"));
+    whole_row("ring", &body(RecordKind::Ring, "vault")["keys"]);
+    whole_row("policy", &body(RecordKind::Policy, "vault"));
+
+    let page = Section::read("### Body of a secret").0;
+    let told = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let told: BTreeSet<String> = told.map(ToString::to_string).collect();
+    let (plain, rich) = (body(RecordKind::Secret, "PLAIN"), body(RecordKind::Secret, "RICH"));
+    let found: BTreeSet<String> = fields(&rich).difference(&fields(&plain)).cloned().collect();
+    // `resealed` is written by a rekey alone.
+    let expected: BTreeSet<String> = told.iter().filter(|name| *name != "resealed").cloned().collect();
+    assert_eq!(found, expected);
+    assert!(fields(&rich["grants"]).iter().chain(&fields(&rich["grace"])).all(|field| page.contains(field)));
+    assert!(page.contains("ended_at") && rich["versions"][0]["ended_at"].is_number());
+
+    let policy = body(RecordKind::Policy, "vault");
+    let page = Section::read("### Policy").0;
+    assert!(fields(&policy["rules"]).iter().all(|field| page.contains(field.as_str())));
+    assert_eq!(policy["rules"][0]["actions"], serde_json::json!(["*"]));
 }

@@ -5,10 +5,17 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use strongroom::audit::Event;
+use strongroom::crypto::KeyId;
+use strongroom::ops::{Rotation, Setting};
+use strongroom::policy::{Grantee, Permission, Policy};
 use strongroom::record::{Change, RecordKind};
 use strongroom::store::MemoryStore;
-use strongroom::{Actor, Answer, Entropy, ErrorCode as Code, Flow, Reply, Request, Result, Step, Vault, VaultOptions};
+use strongroom::{
+    Actor, Answer, Entropy, ErrorCode as Code, Flow, Keyring, Reply, Request, Result, Step, Timestamp, Vault,
+    VaultOptions,
+};
 use support::{Clock, Seeded, World, actor, drive, old_event, old_row, secret, slot, store_of, with_records};
 
 /// What an operation tells, or its code.
@@ -19,13 +26,14 @@ type Make = Box<dyn Fn(&Vault, &Actor, Box<dyn Entropy>) -> Flow<String>>;
 
 fn set(name: &'static str, value: &'static str) -> Make {
     Box::new(move |v, a, e| {
-        v.set(a, &slot(name), secret(value), e).map(|written| format!("v{}", written.version.unwrap()))
+        v.set(a, &slot(name), (secret(value).into(), Setting::default()), e)
+            .map(|written| format!("v{}", written.version.unwrap()))
     })
 }
 
 fn rotate(name: &'static str, value: &'static str) -> Make {
     Box::new(move |v, a, e| {
-        v.rotate(a, &slot(name), secret(value), e).map(|written| format!("v{}", written.version.unwrap()))
+        v.rotate(a, &slot(name), Rotation::to(secret(value)), e).map(|written| format!("v{}", written.version.unwrap()))
     })
 }
 
@@ -220,7 +228,11 @@ impl Scenario {
         let operations: BTreeSet<_> =
             ended.store.all_events().iter().filter_map(|event| event.operation_id.clone()).collect();
         // An adoption has one for itself and one for each secret.
-        let own = |event: &&Event| event.stream.is_some() && event.reason.as_deref() != Some("import");
+        // A page of a rekey has one for itself and one for each secret.
+        let is_in_passing = |event: &Event| event.action.as_deref() == Some("rekey") && event.secret_uid.is_some();
+        let own = |event: &&Event| {
+            event.stream.is_some() && event.reason.as_deref() != Some("import") && !is_in_passing(event)
+        };
         let chained = ended.store.all_events().iter().filter(own).count();
         assert_eq!(operations.len(), chained, "one operation, one event");
         check(ended);
@@ -509,4 +521,146 @@ fn four_processes_on_five_secrets_lose_nothing() {
         }
         assert_eq!(ended.store.all_events().len(), 6 + 160);
     });
+}
+
+// Keys that move on.
+
+/// A keyring that has a new key, and the same one step later, when that key is the primary; the old and the new key.
+fn rolled_out(world: &World) -> (Arc<Keyring>, Arc<Keyring>, [KeyId; 2]) {
+    let make = || {
+        let mut keyring = Keyring::generate(&mut Seeded::new(1 << 32), Timestamp::from_millis(0)).unwrap();
+        let new = keyring.add_enabled(&mut Seeded::new(12), None, Timestamp::from_millis(0)).unwrap();
+        (keyring, new)
+    };
+    let (before, _) = make();
+    let (mut after, new) = make();
+    let old = world.keyring.keys().next().unwrap().id;
+    after.make_primary(&new).unwrap();
+    (Arc::new(before), Arc::new(after), [old, new])
+}
+
+fn rekey(keyring: &Arc<Keyring>) -> Make {
+    let vault = support::vault(keyring, VaultOptions::default());
+    Box::new(move |_, a, e| {
+        vault.rekey(a, (None, 100), e).unwrap().map(|rekeyed| {
+            assert_eq!((rekeyed.next, rekeyed.unreadable), (None, 0));
+            "rekeyed".into()
+        })
+    })
+}
+
+fn retire(keyring: &Arc<Keyring>, key: KeyId) -> Make {
+    let vault = support::vault(keyring, VaultOptions::default());
+    Box::new(move |_, a, e| vault.retire(a, key, e).map(|retired| retired.state.name().to_string()))
+}
+
+/// The same operation by a process that has another keyring.
+fn by(keyring: &Arc<Keyring>, make: Make) -> Make {
+    let vault = support::vault(keyring, VaultOptions::default());
+    Box::new(move |_, a, e| make(&vault, a, e))
+}
+
+/// Which keys the sealed values of secrets name.
+fn keys_of_values(ended: &Ended) -> BTreeSet<KeyId> {
+    let mut texts: Vec<String> = Vec::new();
+    for record in ended.store.records().filter(|record| record.key.kind == RecordKind::Secret) {
+        texts.extend(record.columns.value_encrypted.clone());
+        let body: serde_json::Value = serde_json::from_str(&record.data).unwrap();
+        texts.extend(body["versions"].as_array().unwrap().iter().map(|v| v["value"].as_str().unwrap().to_string()));
+    }
+    texts.iter().map(|text| strongroom::crypto::sealed::Sealed::parse(text).unwrap().key_id()).collect()
+}
+
+#[test]
+fn once_a_rekey_is_through_no_value_is_under_the_old_key_whoever_wrote_meanwhile() {
+    let world = with_a();
+    let (before, after, [old, new]) = rolled_out(&world);
+    for (keyring, is_stale) in [(&before, true), (&after, false)] {
+        let scripts =
+            vec![("p", vec![rekey(&after)]), ("q", vec![by(keyring, set("A", "two")), by(keyring, set("B", "b"))])];
+        let scenario =
+            Scenario { vault: support::vault(&before, VaultOptions::default()), ..Scenario::of(&world, scripts) };
+        let mut ends = BTreeSet::new();
+        let orders = scenario.in_every_order(100_000, |ended| {
+            ends.insert(ended.told.concat());
+            let keys = keys_of_values(ended);
+            if ended.told[0][0].is_ok() {
+                assert_eq!(keys, BTreeSet::from([new]), "{:?}", ended.told);
+            }
+            for told in &ended.told[1] {
+                assert!(matches!(told, Ok(_) | Err(Code::KeyringStale)), "{told:?}");
+            }
+            assert!(!keys.contains(&old) || ended.told[0][0].is_err());
+        });
+        assert!(orders > 20, "{orders}");
+        let stale = |told: &Told| *told == Err(Code::KeyringStale);
+        assert_eq!(ends.iter().any(|told| told[1..].iter().all(stale)), is_stale || ends.iter().any(|t| stale(&t[1])));
+        assert!(ends.iter().any(|told| told.iter().all(Result::is_ok)), "{ends:?}");
+    }
+}
+
+#[test]
+fn a_key_that_was_retired_is_the_key_of_no_value_in_any_order() {
+    let world = with_a();
+    let (before, after, [old, _]) = rolled_out(&world);
+    let scripts = vec![
+        ("p", vec![rekey(&after), retire(&after, old)]),
+        ("q", vec![by(&before, set("A", "two"))]),
+        ("r", vec![by(&before, set("NEW", "three"))]),
+    ];
+    let scenario =
+        Scenario { vault: support::vault(&before, VaultOptions::default()), ..Scenario::of(&world, scripts) };
+    let mut ends = BTreeSet::new();
+    scenario.in_random_orders(1500, |ended| {
+        let retired = &ended.told[0][1];
+        ends.insert(retired.clone());
+        assert!(matches!(retired, Ok(_) | Err(Code::KeyInUse | Code::Conflict)), "{retired:?}");
+        if retired.is_ok() {
+            assert!(!keys_of_values(ended).contains(&old), "{:?}", ended.told);
+        }
+    });
+    assert!(ends.contains(&Ok("disabled".into())), "{ends:?}");
+}
+
+#[test]
+fn a_vault_that_moves_back_and_forth_between_keys_retires_neither_while_values_are_under_it() {
+    let world = with_a();
+    let (before, after, [old, new]) = rolled_out(&world);
+    let scripts = vec![
+        ("p", vec![rekey(&after), retire(&after, old)]),
+        ("q", vec![rekey(&before), by(&before, rotate("A", "two"))]),
+    ];
+    let scenario =
+        Scenario { vault: support::vault(&before, VaultOptions::default()), ..Scenario::of(&world, scripts) };
+    scenario.in_random_orders(1500, |ended| {
+        if ended.told[0][1].is_ok() {
+            assert!(!keys_of_values(ended).contains(&old), "{:?}", ended.told);
+        }
+        assert!(keys_of_values(ended).is_subset(&BTreeSet::from([old, new])));
+    });
+}
+
+#[test]
+fn a_grant_and_a_revocation_of_another_are_both_kept_in_every_order() {
+    let mut world = with_a();
+    let to_bob = || (Grantee::User("bob".into()), vec![Permission::Read], None);
+    let first = world.act(|v, a, e| v.grant(a, &slot("A"), to_bob(), e)).unwrap().id;
+    let policy = r#"{"rules": [{"id": "r", "users": ["p", "q", "alice", "auditor"], "actions": ["*"]}]}"#;
+    let policy = Policy::parse(policy).unwrap();
+    world.act(|v, a, e| v.set_policy(a, policy, e)).unwrap();
+    let revoked = first.clone();
+    let scripts: Vec<(&'static str, Vec<Make>)> = vec![
+        ("p", vec![Box::new(move |v, a, e| v.revoke(a, &slot("A"), &revoked, e).map(|()| "revoked".into()))]),
+        ("q", vec![Box::new(move |v, a, e| v.grant(a, &slot("A"), to_bob(), e).map(|granted| granted.id))]),
+        ("bob", vec![get("A")]),
+    ];
+    let mut seen = BTreeSet::new();
+    Scenario::of(&world, scripts).in_every_order(100_000, |ended| {
+        assert_eq!(ended.told[0], done(&["revoked"]));
+        let body: serde_json::Value = serde_json::from_str(&ended.secret("A").unwrap().data).unwrap();
+        let ids: Vec<&str> = body["grants"].as_array().unwrap().iter().map(|g| g["id"].as_str().unwrap()).collect();
+        assert_eq!(vec![ended.told[1][0].clone().unwrap()], ids);
+        seen.insert(ended.told[2][0].clone());
+    });
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), [Ok("one".into()), Err(Code::PermissionDenied)]);
 }

@@ -10,9 +10,12 @@ use strongroom::audit::Event;
 use strongroom::command::CommandReply;
 use strongroom::crypto::Format;
 use strongroom::ident::Slot;
+use strongroom::ops::{Rotation, Setting};
 use strongroom::record::{Change, Counters, Record, RecordKind};
 use strongroom::{Actor, ErrorCode as Code, SecretBytes, Timestamp, VaultOptions};
-use support::{World, actor, code, keyring, old_event, old_row, secret, slot, store_of, unhex, vault, with_records};
+use support::{
+    World, actor, code, keyring, old_event, old_row, plainly, secret, slot, store_of, unhex, vault, with_records,
+};
 
 fn body(record: &Record) -> Value {
     serde_json::from_str(&record.data).unwrap()
@@ -54,7 +57,9 @@ fn a_value_is_bytes_and_need_not_be_text() {
     let mut world = World::new();
     let bytes: Vec<u8> = (0..=255).collect();
     let value = SecretBytes::copy_of(&bytes);
-    world.act(|vault, actor, entropy| vault.set(actor, &slot("BYTES"), value, entropy)).unwrap();
+    world
+        .act(|vault, actor, entropy| vault.set(actor, &slot("BYTES"), (value.into(), Setting::default()), entropy))
+        .unwrap();
     let revealed = world.act(|vault, actor, entropy| vault.get(actor, &slot("BYTES"), entropy)).unwrap();
     assert_eq!(revealed.value.expose(), bytes);
 }
@@ -155,7 +160,7 @@ fn a_name_that_no_secret_could_have_is_not_written_down() {
     let pasted = Slot::parse_stored(None, "my value, pasted where a name belongs").unwrap();
     assert_eq!(code(world.get_slot(&pasted)), Code::NameInvalid);
     assert_eq!(told(world.last_event()), ("get", "error", Some("NAME_INVALID"), None));
-    let set = world.act(|vault, actor, entropy| vault.set(actor, &pasted, secret("v"), entropy));
+    let set = world.act(|vault, actor, entropy| vault.set(actor, &pasted, plainly("v"), entropy));
     assert_eq!(code(set), Code::NameInvalid);
     assert!(!serialized(&world).contains("pasted"));
 }
@@ -331,7 +336,7 @@ fn names_with_nul_newline_or_129_characters_are_refused_and_not_repeated() {
             let result = world.act(|vault, actor, entropy| vault.propose(actor, &stored, (change, value), entropy));
             assert_eq!(code(result), Code::NameInvalid);
         }
-        let result = world.act(|vault, actor, entropy| vault.set(actor, &stored, secret("v"), entropy));
+        let result = world.act(|vault, actor, entropy| vault.set(actor, &stored, plainly("v"), entropy));
         assert!(!result.unwrap_err().message().contains("canary"));
     }
     assert!(!serialized(&world).contains("canary"));
@@ -621,7 +626,8 @@ fn odd_names_of_an_old_store_stay_readable_and_rotatable() {
         let odd = Slot::parse_stored(None, &name).unwrap();
         assert!(odd.check().is_err());
         assert_eq!(world.get_slot(&odd).unwrap(), "odd");
-        let rotated = world.act(|vault, actor, entropy| vault.rotate(actor, &odd, secret("new"), entropy)).unwrap();
+        let rotated =
+            world.act(|vault, actor, entropy| vault.rotate(actor, &odd, Rotation::to(secret("new")), entropy)).unwrap();
         assert_eq!(rotated.version, Some(2));
         assert_eq!(world.get_slot(&odd).unwrap(), "new");
         assert_eq!(world.last_event().name.as_ref(), Some(&name));
@@ -631,7 +637,7 @@ fn odd_names_of_an_old_store_stay_readable_and_rotatable() {
         world.act(|vault, actor, entropy| vault.confirm(actor, &proposed.id, entropy)).unwrap();
         assert_eq!(world.get_slot(&odd).unwrap(), "newer");
         world.act(|vault, actor, entropy| vault.delete(actor, &odd, entropy)).unwrap();
-        let again = world.act(|vault, actor, entropy| vault.set(actor, &odd, secret("new"), entropy));
+        let again = world.act(|vault, actor, entropy| vault.set(actor, &odd, plainly("new"), entropy));
         assert_eq!(code(again), Code::NameInvalid, "once gone it can't come back");
     }
     world.verify().unwrap();
@@ -874,8 +880,8 @@ fn a_proposal_expires_at_its_instant() {
         let mut world = World::with(VaultOptions { proposal_millis: 1000, ..VaultOptions::default() });
         world.set("A", "one").unwrap();
         let proposed = world.propose("A", Change::Rotate, Some("two")).unwrap();
-        // A confirmation takes four steps; it is judged by the time of the third, when the scene was loaded.
-        world.clock.0 = proposed.expires_at.as_millis() - early - 3;
+        // A confirmation takes five steps; it is judged by the time of the fourth, when the scene was loaded.
+        world.clock.0 = proposed.expires_at.as_millis() - early - 4;
         let confirmed = confirm(&mut world, &proposed.id);
         assert_eq!(confirmed.as_ref().err().map(strongroom::Error::code), expected);
         assert_eq!(world.get("A").unwrap(), if expected.is_some() { "one" } else { "two" });

@@ -102,7 +102,8 @@ fn plain_decision(
     }
     for grant in grants {
         let somebody = grant.user == Some(question.user) || grant.role.is_some_and(|role| held.contains(&role));
-        let action = grant.actions.contains(&question.action) && !["export", "admin"].contains(&question.action);
+        let action =
+            grant.actions.contains(&question.action) && !["list", "export", "admin"].contains(&question.action);
         let open = grant.until.is_none_or(|until| question.now < until);
         if somebody && action && open && matches!(question.scope, Scope::Secret { .. }) {
             return Some(format!("grant:{}", grant.id));

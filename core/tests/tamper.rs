@@ -14,11 +14,17 @@ use std::sync::Arc;
 use strongroom::audit::Event;
 use strongroom::crypto::sealed::Sealed;
 use strongroom::crypto::{Context, KeyMaterial, Purpose};
+use strongroom::generate::Generator;
 use strongroom::ident::Slot;
+use strongroom::ops::{Expiry, Rotation, Setting};
+use strongroom::policy::{Grantee, Permission, Policy};
 use strongroom::record::{Change, Record, RecordKey, RecordKind};
+use strongroom::rotation::Sensitivity;
 use strongroom::store::MemoryStore;
-use strongroom::{Answer, Error, ErrorCode as Code, Keyring, Request, Result, VaultOptions};
-use support::{World, code, drive_with, old_event, old_row, secret, store_of, unhex, with_events, with_records};
+use strongroom::{Answer, Error, ErrorCode as Code, Keyring, Request, Result, Timestamp, VaultOptions};
+use support::{
+    World, code, drive_with, old_event, old_row, plainly, secret, slot, store_of, unhex, with_events, with_records,
+};
 
 const KEY: [u8; 32] = [7; 32];
 
@@ -49,6 +55,25 @@ fn lived_in(seed: u64) -> World {
     let id = world.propose("D", Change::Set, Some("d one")).unwrap().id;
     world.act(|vault, actor, entropy| vault.cancel(actor, &id, entropy)).unwrap();
     world.propose("D", Change::Set, Some("d one")).unwrap();
+    // Everything that can be told of a secret, and a policy.
+    let setting = Setting {
+        sensitivity: Some(Sensitivity::Critical),
+        expiry: Some(Expiry::In(1_000_000)),
+        notify: Some(vec!["ops".into()]),
+        generator: Some(Generator::from_name("password").unwrap()),
+    };
+    world.act(|v, a, e| v.set(a, &slot("RICH"), (secret("rich").into(), setting), e)).unwrap();
+    let rotation = Rotation { grace_millis: Some(1_000), expiry: Some(Expiry::In(1_000_000)), ..Rotation::default() };
+    world.act(|v, a, e| v.rotate(a, &slot("RICH"), rotation, e)).unwrap();
+    let to = (
+        Grantee::Role("dev".into()),
+        vec![Permission::Read, Permission::Delete],
+        Some(Timestamp::from_millis(1 << 50)),
+    );
+    world.act(|v, a, e| v.grant(a, &slot("RICH"), to, e)).unwrap();
+    let policy = r#"{"rules": [{"id": "all", "users": ["alice"], "actions": ["*"]},
+        {"id": "dev", "roles": ["dev"], "actions": ["read"], "namespaces": ["test*"]}], "members": {"bob": ["dev"]}}"#;
+    world.act(|v, a, e| v.set_policy(a, Policy::parse(policy).unwrap(), e)).unwrap();
     world.actor = support::actor("alice").on_platform("telegram").unwrap();
     world.get("A").unwrap();
     world.verify().unwrap();
@@ -123,7 +148,7 @@ fn places(world: &World, label: &str) -> Vec<Place> {
                 let root = &body["roots"][0];
                 add(root["sealed"].as_str(), Purpose::VaultRoot, None, None, root["epoch"].as_u64());
             }
-            RecordKind::Stream => {}
+            RecordKind::Stream | RecordKind::Ring | RecordKind::Policy => {}
         }
     }
     places
@@ -413,8 +438,8 @@ fn assert_refused(world: &mut World, whole: &MemoryStore, altered: Record, path:
     match (key.kind, slot) {
         (RecordKind::Secret, Ok(slot)) => {
             results.push(("get", world.get_slot(&slot).map(drop)));
-            results.push(("set", world.act(|v, a, e| v.set(a, &slot, secret("new"), e)).map(drop)));
-            results.push(("rotate", world.act(|v, a, e| v.rotate(a, &slot, secret("new"), e)).map(drop)));
+            results.push(("set", world.act(|v, a, e| v.set(a, &slot, plainly("new"), e)).map(drop)));
+            results.push(("rotate", world.act(|v, a, e| v.rotate(a, &slot, Rotation::to(secret("new")), e)).map(drop)));
             results.push(("delete", world.act(|v, a, e| v.delete(a, &slot, e)).map(drop)));
             results.push(("exists", world.act(|v, a, e| v.exists(a, &slot, e)).map(drop)));
             results.push(("propose", world.act(|v, a, e| v.propose(a, &slot, (Change::Delete, None), e)).map(drop)));
@@ -435,14 +460,14 @@ fn assert_refused(world: &mut World, whole: &MemoryStore, altered: Record, path:
             results.push(("verify_audit", world.verify().map(drop)));
             if let Ok(slot) = slot {
                 results.push(("get", world.get_slot(&slot).map(drop)));
-                results.push(("set", world.act(|v, a, e| v.set(a, &slot, secret("new"), e)).map(drop)));
+                results.push(("set", world.act(|v, a, e| v.set(a, &slot, plainly("new"), e)).map(drop)));
                 results.push(("delete", world.act(|v, a, e| v.delete(a, &slot, e)).map(drop)));
             } else if key.name == "vault" && key.namespace.is_empty() {
                 results.push(("get", world.get("A").map(drop)));
                 results.push(("list", world.act(|v, a, e| v.list(a, None, e).unwrap()).map(drop)));
             }
         }
-        (RecordKind::Head, _) => {
+        (RecordKind::Head | RecordKind::Ring | RecordKind::Policy, _) => {
             results.push(("get", world.get("A").map(drop)));
             results.push(("verify_audit", world.verify().map(drop)));
         }
@@ -479,6 +504,7 @@ fn every_altered_field_of_every_record_is_refused() {
         }
     }
     assert!(counts["secret"] > 400 && counts["pending"] > 250 && counts["stream"] > 250, "{counts:?}");
+    assert!(counts["policy"] > 100 && counts["ring"] > 40, "{counts:?}");
 }
 
 #[test]
@@ -820,7 +846,8 @@ fn a_proposal_that_the_store_tells_in_two_ways_is_refused() {
         let result = drive_with(flow, &mut world.clock, |_, request| match (store.answer(request), request) {
             (Answer::Load { mut records }, Request::Load { .. }) => {
                 loads += 1;
-                if loads == 1 {
+                // The first load is of the scene in which the actor is asked for.
+                if loads == 2 {
                     match told {
                         Some(name) => records[0].data = records[0].data.replace("\"NEW\"", &format!("\"{name}\"")),
                         None => records.clear(),
@@ -1269,6 +1296,7 @@ fn an_unknown_name_is_kept_out_of_events_and_messages() {
     assert!(!world.store.records().any(|record| serde_json::to_string(record).unwrap().contains("canary")));
     // A secret of that name has it in its history, and in what is told of it afterwards.
     world.reopen(VaultOptions::default());
+    world.actor = support::actor("alice");
     world.set(PASTED, "x").unwrap();
     assert_eq!(world.last_event().name.as_deref(), Some(PASTED));
     world.delete(PASTED).unwrap();

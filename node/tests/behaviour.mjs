@@ -6,6 +6,8 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
 
+const KINDS = ["secret", "pending", "stream", "head", "ring", "policy"];
+
 const HOSTILE_NAMES = [
   "plain",
   "Plain",
@@ -44,8 +46,7 @@ export function behaviour(name, makeStore) {
       const store = await makeStore(t);
       assert.deepEqual(await store.load([key("A")]), []);
       assert.deepEqual(await store.load([]), []);
-      for (const kind of ["secret", "pending", "stream", "head"])
-        assert.deepEqual(await listed(store, { kind }), []);
+      for (const kind of KINDS) assert.deepEqual(await listed(store, { kind }), []);
       for (const scope of ["latest", "chained", "unchained", slot("A")]) {
         assert.deepEqual(await events(store, scope), []);
       }
@@ -56,7 +57,7 @@ export function behaviour(name, makeStore) {
       const records = [
         record(),
         record({ key: key("few"), columns: {} }),
-        ...["pending", "stream", "head"].flatMap((kind) => [
+        ...KINDS.slice(1).flatMap((kind) => [
           record({ key: key("A", "", kind), columns: { created_by: "bob", created_at: 5, updated_at: 6 } }),
           record({ key: key("B", "", kind), columns: {}, mac: null }),
         ]),
@@ -384,7 +385,7 @@ export function behaviour(name, makeStore) {
 
     test("lists tell the revision, and keep the kinds apart", async (t) => {
       const store = await makeStore(t);
-      const puts = ["secret", "pending", "stream", "head"].map((kind, index) =>
+      const puts = KINDS.map((kind, index) =>
         created(record({ key: key("A", "", kind), columns: {}, revision: index + 1 })),
       );
       await commit(store, { puts });
@@ -609,7 +610,7 @@ async function events(store, scope, limit = 500) {
 /** All that a store tells. */
 export async function everything(store) {
   const keys = [];
-  for (const kind of ["secret", "pending", "stream", "head"]) keys.push(...(await listed(store, { kind })));
+  for (const kind of KINDS) keys.push(...(await listed(store, { kind })));
   return { records: byKey(await store.load(keys)), events: (await events(store, "latest")).map(told) };
 }
 

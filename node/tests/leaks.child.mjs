@@ -50,6 +50,7 @@ async function attempt(what, run) {
 
 const keyring = Keyring.fromEnv({ ENCRYPTION_KEY: keyText });
 const alice = { actor: { id: "alice", platform: "test" } };
+const senior = { actor: { id: "alice", roles: ["senior-engineer"] } };
 show("keyring", keyring);
 show("keys", keyring.keys);
 show("module", strongroom);
@@ -86,6 +87,36 @@ for (const [name, store] of [
   await run("get", (v) => v.get("A", alice));
   await run("reveal nothing", async (v) => (await v.get("A", alice)).details);
   await run("rotate", (v) => v.rotate("A", `${value}!`, alice));
+  await run("set with rules", (v) =>
+    v.set("RULED", value, {
+      ...alice,
+      sensitivity: "critical",
+      notify: ["ops"],
+      generator: "hex",
+      expiresInMillis: 600_000,
+    }),
+  );
+  await run("rotate with a grace", (v) => v.rotate("RULED", `${value}@`, { ...alice, graceMillis: 600_000 }));
+  await run("rotate by the generator", (v) => v.rotate("RULED", { ...alice, graceMillis: 600_000 }));
+  for (const presented of [value, `${value}@`, canary, Secret.of(value), `${value}#`])
+    await run("verify", (v) => v.verify("RULED", presented, alice));
+  await run("versions", (v) => v.versions("RULED", alice));
+  await run("rollback", (v) => v.rollback("RULED", 1, alice));
+  await run("rollback to nowhere", (v) => v.rollback("RULED", 99, alice));
+  await run("revoke previous", (v) => v.revokePrevious("RULED", alice));
+  await run("disable", (v) => v.disable("RULED", alice));
+  await run("get a disabled one", (v) => v.get("RULED", alice));
+  await run("verify a disabled one", (v) => v.verify("RULED", value, alice));
+  await run("enable", (v) => v.enable("RULED", alice));
+  await run("grant", (v) => v.grant("RULED", { to: { user: "bob" }, actions: ["read"] }, alice));
+  await run("grants", (v) => v.grants("RULED", alice));
+  await run("revoke", (v) => v.revoke("RULED", value, alice));
+  await run("policy", (v) => v.policy(alice));
+  await run("rotation status", (v) => v.rotationStatus(alice));
+  await run("expire", (v) => v.expire("RULED", { ...alice, expiresInMillis: 1 }));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  await run("get an expired one", (v) => v.get("RULED", alice));
+  await run("purge", (v) => v.purge(alice));
   for (let index = 0; index < 11; index += 1)
     await run("rotate", (v) => v.rotate("B", `${value}${index}`, alice));
   await run("exists", (v) => v.exists("A", alice));
@@ -128,6 +159,18 @@ for (const [name, store] of [
   await run("pasted as an id", (v) => v.confirm(value, alice));
   await run("pasted as a change", (v) => v.propose(value, "A", "x", alice));
   await run("pasted as a limit", (v) => v.audit({ ...alice, limit: value }));
+  await run("pasted as a generator", (v) => v.set("A", { generate: value }, alice));
+  await run("pasted beside a generator", (v) => v.set("A", { generate: "hex", value }, alice));
+  await run("pasted as options of rules", (v) =>
+    v.set("A", "x", { ...alice, sensitivity: value, notify: value }),
+  );
+  await run("pasted as a version", (v) => v.rollback("A", value, alice));
+  await run("pasted as a policy", (v) => v.setPolicy(value, alice));
+  await run("pasted as a rule", (v) => v.setPolicy({ rules: [{ id: value, roles: value }] }, alice));
+  await run("pasted as a grantee", (v) => v.grant("A", { to: value, actions: [value] }, alice));
+  await run("pasted as a grant", (v) => v.revoke("A", value, alice));
+  await run("pasted as a key", (v) => v.retire(value, alice));
+  await run("pasted as an instant", (v) => v.expire("A", { ...alice, expiresAt: value }));
   await run("an object", (v) => v.set("A", { value }, alice));
   await run("a list", (v) => v.set("A", [value], alice));
   await run("an object as a name", (v) => v.get({ value }, alice));
@@ -156,6 +199,18 @@ for (const [name, store] of [
     await attempt(`${name}: ${method} fails`, () => failing.verifyAudit(alice));
     await attempt(`${name}: ${method} fails`, () => failing.command(`secret set A ${value}`, alice));
   }
+  const fresh = `${Keyring.generate().dangerousExport()},${keyring.dangerousExport()}`;
+  const moved = new Vault({ keyring: Keyring.parse(fresh), store: logged(store) });
+  const oldKey = keyring.keys[0].id;
+  await attempt(`${name}: a stale keyring`, () => moved.set("A", value, alice));
+  await attempt(`${name}: rekey`, () =>
+    moved.rekey({ ...alice, limit: 2, onProgress: (all) => show("rekeyed", all) }),
+  );
+  await attempt(`${name}: the other one is stale`, () => vault.set("A", value, alice));
+  await attempt(`${name}: retire`, () => moved.retire(oldKey, alice));
+  await attempt(`${name}: destroy`, () => moved.retire(oldKey, alice));
+  await attempt(`${name}: set a policy`, () => moved.setPolicy("default", senior));
+  await attempt(`${name}: denied by it`, () => moved.set("A", value, alice));
   const stranger = new Vault({ keyring: Keyring.generate(), store });
   await attempt(`${name}: another key`, () => stranger.get("A", alice));
   await attempt(`${name}: another key`, () => stranger.set("A", value, alice));

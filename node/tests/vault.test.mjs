@@ -105,6 +105,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
         state: "active",
         accessedCount: 2,
         createdBy: "bob",
+        expiresAt: undefined,
       };
       assert.deepEqual(rest, told);
       assert.ok(lastAccessed instanceof Date && createdAt instanceof Date && lastAccessed >= createdAt);
@@ -296,21 +297,22 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       const vault = new Vault({ keyring: old, store });
       await vault.set("A", "v1", alice);
       await vault.set("A", "v2", alice);
-      await vault.propose("set", "B", "v", alice);
+      await vault.set("B", "v", alice);
+      await vault.propose("set", "C", "v", alice);
       const fresh = Keyring.generate();
       const both = Keyring.parse(`${fresh.dangerousExport()},${old.dangerousExport()}`);
       const after = new Vault({ keyring: both, store });
-      await after.rotate("A", "v3", alice);
+      await after.rekeyPages({ ...alice, limit: 1 }).next();
       const [oldId, freshId] = [old.keys[0].id, fresh.keys[0].id];
       assert.deepEqual(await after.census(alice), {
         keys: {
-          [freshId]: { values: 1, versions: 0, proposals: 0, root: 0 },
-          [oldId]: { values: 0, versions: 2, proposals: 1, root: 1 },
+          [freshId]: { values: 1, versions: 1, proposals: 0, root: 1 },
+          [oldId]: { values: 1, versions: 0, proposals: 1, root: 0 },
         },
         formats: { sealed: 4 },
         unreadable: 0,
       });
-      await refused("KEY_UNKNOWN", () => new Vault({ keyring: fresh, store }).get("A", alice));
+      await refused("KEY_UNKNOWN", () => new Vault({ keyring: fresh, store }).get("B", alice));
     });
 
     test("adopt finds nothing in a store that only the vault wrote", async (t) => {
@@ -448,6 +450,22 @@ test("misspelled and misshapen options are refused, by every method", async () =
     propose: (options) => vault.propose("set", "A", "v", options),
     confirm: (options) => vault.confirm("A".repeat(22), options),
     cancel: (options) => vault.cancel("A".repeat(22), options),
+    disable: (options) => vault.disable("A", options),
+    enable: (options) => vault.enable("A", options),
+    versions: (options) => vault.versions("A", options),
+    rollback: (options) => vault.rollback("A", 1, options),
+    verify: (options) => vault.verify("A", "v", options),
+    revokePrevious: (options) => vault.revokePrevious("A", options),
+    expire: (options) => vault.expire("A", { ...options, expiresAt: null }),
+    purge: (options) => vault.purge(options),
+    rotationStatus: (options) => vault.rotationStatus(options),
+    grant: (options) => vault.grant("A", { to: { user: "bob" }, actions: ["read"] }, options),
+    revoke: (options) => vault.revoke("A", "0", options),
+    grants: (options) => vault.grants("A", options),
+    setPolicy: (options) => vault.setPolicy("default", options),
+    policy: (options) => vault.policy(options),
+    rekey: (options) => vault.rekey(options),
+    retire: (options) => vault.retire("0".repeat(64), options),
     census: (options) => vault.census(options),
     adopt: (options) => vault.adopt(options),
     command: (options) => vault.command("secret list", options),
@@ -465,6 +483,7 @@ test("misspelled and misshapen options are refused, by every method", async () =
     { actor: { id: 5 } },
     { actor: { id: "alice", platfrom: "telegram" } },
     { actor: { id: "alice", platform: {} } },
+    { actor: { id: "alice", roles: "admin" } },
     { actor: { id: "alice", sessionExpiresAt: new Date(Number.NaN) } },
     { actor: { id: "alice", sessionExpiresAt: 5 } },
   ];
@@ -476,7 +495,18 @@ test("misspelled and misshapen options are refused, by every method", async () =
       assert.equal(error.number, 35);
     }
   }
-  for (const name of ["verifyAudit", "confirm", "cancel", "census", "adopt", "command"]) {
+  const ofTheVault = [
+    "verifyAudit",
+    "confirm",
+    "cancel",
+    "setPolicy",
+    "policy",
+    "rekey",
+    "retire",
+    "census",
+    "adopt",
+  ];
+  for (const name of [...ofTheVault, "command"]) {
     await refused("INVALID_ARGUMENT", () => methods[name]({ actor: "alice", namespace: "default" }));
   }
   assert.deepEqual(await vault.audit(alice), [], "nothing was recorded");
@@ -498,6 +528,7 @@ test("values that are neither text nor bytes nor a Secret are refused without be
     for (const run of [
       () => vault.set("A", value, alice),
       () => vault.rotate("A", value, alice),
+      () => vault.verify("A", value, alice),
       () => vault.propose("set", "A", value, alice),
       () => vault.command(value, alice),
       () => Secret.of(value),

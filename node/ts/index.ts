@@ -17,8 +17,10 @@ export {
 } from "../../bindings/js/errors.js";
 export type { DecryptOptions, EncryptOptions, KeyInfo } from "../../bindings/js/keyring.js";
 export { MemoryStore } from "../../bindings/js/memory.js";
+export type * from "../../bindings/js/options.js";
+export type * from "../../bindings/js/results.js";
 export { type Format, type MaskStyle, mask, Secret, type SecretDetails } from "../../bindings/js/secret.js";
-export * from "../../bindings/js/vault.js";
+export { Vault } from "../../bindings/js/vault.js";
 
 /** Keys in order: the first one writes, all of them read. */
 export class Keyring extends SharedKeyring {

@@ -133,7 +133,7 @@ FULL = {
     "created_at": 1_600_000_000_999,
     "updated_at": 1_700_000_000_002,
 }
-KINDS = ["secret", "pending", "stream", "head"]
+KINDS = ["secret", "pending", "stream", "head", "ring", "policy"]
 OTHER_KINDS = KINDS[1:]
 
 
@@ -146,7 +146,7 @@ class StoreBehaviour:
 
     def test_an_empty_store_has_nothing(self, store: Store) -> None:
         assert loaded(store, key("A")) == []
-        assert [listed(store, kind) for kind in KINDS] == [[[]]] * 4
+        assert [listed(store, kind) for kind in KINDS] == [[[]]] * 6
         assert [told(store, scope) for scope in ("latest", "chained", "unchained")] == [[[]]] * 3
 
     def test_a_secret_comes_back_to_the_letter(self, store: Store) -> None:
@@ -215,9 +215,9 @@ class StoreBehaviour:
     def test_one_name_of_two_kinds_or_namespaces_is_two_records(self, store: Store) -> None:
         keys = [key("A", space, kind) for kind in KINDS for space in ("default", "nexus")]
         put_new(store, *keys)
-        assert len(loaded(store, *keys)) == 8
+        assert len(loaded(store, *keys)) == 12
         assert commit(store, deletes=[(key("A", "nexus", "stream"), revision(1))]) == "committed"
-        assert len(loaded(store, *keys)) == 7
+        assert len(loaded(store, *keys)) == 11
         assert loaded(store, key("A", "nexus", "stream")) == []
 
     # Compare and swap.

@@ -13,16 +13,18 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from strongroom import Keyring, StrongroomError, Vault
+from strongroom import Keyring, Listed, StrongroomError, Vault
 from strongroom.errors import AuditTamperedError, ConflictError, StorageFailedError
 from strongroom.stores import MemoryStore, SQLiteStore, Store
 
-KEYRING = Keyring.generate()
+# The second key is there to be retired.
+KEYRING = Keyring.parse(f"{Keyring.generate().dangerous_export()},{Keyring.generate().dangerous_export()}")
 ONE, TWO = "the first value of it", "the second value of it"
 
 
@@ -113,6 +115,8 @@ class Operation:
 
     call: Callable[[Vault, dict[str, str]], Any]
     done: Callable[[Vault, dict[str, str]], bool] | None = None
+    prepare: Callable[[Vault], dict[str, str] | None] | None = None
+    """What it needs in the vault besides, and what is to be known of that."""
 
 
 def value_of(vault: Vault, name: str = "A") -> str | None:
@@ -130,6 +134,36 @@ def last_actions(vault: Vault) -> list[str | None]:
         event.action for event in vault.audit(actor="judge", limit=1000) if event.actor == "alice" and event.success
     ]
 
+
+def of_b(vault: Vault) -> Listed:
+    [listed] = [each for each in vault.list(actor="judge") if each.name == "B"]
+    return listed
+
+
+def has_grace(vault: Vault) -> bool:
+    return any(version.valid_until for version in vault.versions("B", actor="judge"))
+
+
+def with_b(vault: Vault) -> None:
+    vault.set("B", ONE, actor="alice", generator="hex")
+
+
+def with_b_disabled(vault: Vault) -> None:
+    with_b(vault)
+    vault.disable("B", actor="alice")
+
+
+def with_b_in_grace(vault: Vault) -> None:
+    with_b(vault)
+    vault.rotate("B", TWO, actor="alice", grace=HOUR)
+
+
+def with_a_grant(vault: Vault) -> dict[str, str]:
+    return {"grant": vault.grant("A", actor="alice", user="bob", actions=["read"]).id}
+
+
+HOUR = timedelta(hours=1)
+POLICY = {"rules": [{"id": "all", "users": ["alice", "judge", "nobody else's"], "actions": ["*"]}]}
 
 OPERATIONS = {
     "set a new one": Operation(
@@ -150,7 +184,62 @@ OPERATIONS = {
     "verify_audit": Operation(lambda vault, _: vault.verify_audit(actor="alice")),
     "propose": Operation(lambda vault, _: vault.propose("rotate", "A", TWO, actor="alice")),
     "cancel": Operation(lambda vault, known: vault.cancel(known["to cancel"], actor="alice"), is_cancelled),
+    "set a generated one": Operation(
+        lambda vault, _: vault.set("NEW", actor="alice", generate="hex", expires_in=HOUR, notify=["ops"]),
+        lambda vault, _: value_of(vault, "NEW") is not None,
+    ),
+    "rotate with grace": Operation(
+        lambda vault, _: vault.rotate("B", actor="alice", grace=HOUR), lambda vault, _: has_grace(vault), with_b
+    ),
+    "disable": Operation(
+        lambda vault, _: vault.disable("B", actor="alice"), lambda vault, _: of_b(vault).state == "disabled", with_b
+    ),
+    "enable": Operation(
+        lambda vault, _: vault.enable("B", actor="alice"),
+        lambda vault, _: of_b(vault).state == "active",
+        with_b_disabled,
+    ),
+    "versions": Operation(lambda vault, _: vault.versions("A", actor="alice")),
+    "rollback": Operation(
+        lambda vault, _: vault.rollback("B", 1, actor="alice"),
+        lambda vault, _: value_of(vault, "B") == ONE,
+        with_b_in_grace,
+    ),
+    "verify": Operation(lambda vault, _: vault.verify("A", ONE, actor="alice")),
+    "verify a previous": Operation(lambda vault, _: vault.verify("B", ONE, actor="alice"), prepare=with_b_in_grace),
+    "verify a wrong": Operation(lambda vault, _: vault.verify("A", TWO, actor="alice")),
+    "revoke_previous": Operation(
+        lambda vault, _: vault.revoke_previous("B", actor="alice"),
+        lambda vault, _: not has_grace(vault),
+        with_b_in_grace,
+    ),
+    "expire": Operation(
+        lambda vault, _: vault.expire("B", actor="alice", expires_in=HOUR),
+        lambda vault, _: of_b(vault).expires_at is not None,
+        with_b,
+    ),
+    "purge": Operation(lambda vault, _: vault.purge(actor="alice")),
+    "rotation_status": Operation(lambda vault, _: vault.rotation_status(actor="alice")),
+    "set_policy": Operation(
+        lambda vault, _: vault.set_policy(POLICY, actor="alice"),
+        lambda vault, _: vault.policy(actor="judge").policy is not None,
+    ),
+    "policy": Operation(lambda vault, _: vault.policy(actor="alice")),
+    "grant": Operation(
+        lambda vault, _: vault.grant("A", actor="alice", role="staff", actions=["read"]),
+        lambda vault, _: len(vault.grants("A", actor="judge")) > 0,
+    ),
+    "revoke": Operation(
+        lambda vault, known: vault.revoke("A", known["grant"], actor="alice"),
+        lambda vault, _: vault.grants("A", actor="judge") == [],
+        with_a_grant,
+    ),
+    "grants": Operation(lambda vault, _: vault.grants("A", actor="alice")),
     "census": Operation(lambda vault, _: vault.census(actor="alice")),
+    "retire": Operation(
+        lambda vault, _: vault.retire(KEYRING.keys[1].id, actor="alice"),
+        lambda vault, _: "retire" in last_actions(vault),
+    ),
     "adopt": Operation(lambda vault, _: vault.adopt(actor="alice")),
     "command": Operation(
         lambda vault, _: vault.command(f"secret rotate A {TWO}", actor="alice"), lambda vault, _: value_of(vault) == TWO
@@ -163,7 +252,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("strongroom._driver.time.sleep", lambda seconds: None)
 
 
-def furnished() -> tuple[Store, dict[str, str]]:
+def furnished(operation: Operation | None = None) -> tuple[Store, dict[str, str]]:
     store = MemoryStore()
     vault = Vault(KEYRING, store)
     vault.set("A", ONE, actor="alice")
@@ -171,11 +260,12 @@ def furnished() -> tuple[Store, dict[str, str]]:
         "to confirm": vault.propose("rotate", "A", TWO, actor="alice").id,
         "to cancel": vault.propose("delete", "A", actor="alice").id,
     }
-    return store, proposals
+    prepared = operation.prepare(vault) if operation is not None and operation.prepare is not None else None
+    return store, proposals | (prepared or {})
 
 
 def requests_of(operation: Operation) -> int:
-    store, known = furnished()
+    store, known = furnished(operation)
     counting = Faulty(store, None, healthy)
     operation.call(Vault(KEYRING, counting), known)
     return counting.requests
@@ -201,7 +291,7 @@ def test_every_operation_meets_its_faults() -> None:
 def test_a_fault_at_any_request_leaves_all_or_nothing(name: str, fault: str) -> None:
     operation = OPERATIONS[name]
     for nth in range(1, requests_of(operation) + 1):
-        store, known = furnished()
+        store, known = furnished(operation)
         faulty = Faulty(store, nth, FAULTS[fault])
         error: StrongroomError | None = None
         try:
@@ -222,8 +312,8 @@ def test_a_fault_at_any_request_leaves_all_or_nothing(name: str, fault: str) -> 
         judge.verify_audit(actor="judge")
         if operation.done is not None:
             assert operation.done(judge, known) == (error is None), f"request {nth}"
-        if name == "get":
-            assert accesses(judge) == successes(judge, "get") == (1 if error is None else 0), f"request {nth}"
+        if name in ("get", "verify"):
+            assert accesses(judge) == successes(judge, name) == (1 if error is None else 0), f"request {nth}"
         # Made again, it succeeds, unless it had been done.
         if error is not None:
             operation.call(judge, known)
@@ -233,7 +323,7 @@ def test_a_fault_at_any_request_leaves_all_or_nothing(name: str, fault: str) -> 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_lost_reply_to_a_commit_is_asked_for_again_and_applied_once(name: str) -> None:
     operation = OPERATIONS[name]
-    store, known = furnished()
+    store, known = furnished(operation)
     commits = 0
 
     def lose_once(kind: str, call: Callable[[], Any]) -> Any:
@@ -261,7 +351,7 @@ def test_a_store_that_never_answers_a_commit_is_an_error_and_not_a_loop(name: st
             raise StoreFaultError("gone")
         return call()
 
-    store, known = furnished()
+    store, known = furnished(OPERATIONS[name])
     faulty = Faulty(store, None, lose)
     with pytest.raises(StorageFailedError, match="not known whether") as caught:
         OPERATIONS[name].call(Vault(KEYRING, faulty), known)
@@ -271,17 +361,18 @@ def test_a_store_that_never_answers_a_commit_is_an_error_and_not_a_loop(name: st
 
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "exists"])
 def test_a_commit_that_failed_for_certain_is_not_asked_for_again(name: str) -> None:
-    store, known = furnished()
+    store, known = furnished(OPERATIONS[name])
     faulty = Faulty(store, None, lambda kind, call: "failed" if kind == "commit" else call())
     with pytest.raises(StorageFailedError, match="applied nothing"):
         OPERATIONS[name].call(Vault(KEYRING, faulty), known)
-    assert faulty.requests == requests_of(OPERATIONS[name])
+    # A purge has proposals to look for once its first commit is done.
+    assert faulty.requests == requests_of(OPERATIONS[name]) or name in LONG
     assert value_of(Vault(KEYRING, store)) == ONE
 
 
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "exists"])
 def test_conflicts_without_end_are_an_error_and_change_nothing(name: str) -> None:
-    store, known = furnished()
+    store, known = furnished(OPERATIONS[name])
     faulty = Faulty(store, None, lambda kind, call: "conflict" if kind == "commit" else call())
     if name == "command":
         assert OPERATIONS[name].call(Vault(KEYRING, faulty), known).code == "CONFLICT"
@@ -294,7 +385,7 @@ def test_conflicts_without_end_are_an_error_and_change_nothing(name: str) -> Non
 
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "exists"])
 def test_conflicts_that_end_are_nobody_s_business(name: str) -> None:
-    store, known = furnished()
+    store, known = furnished(OPERATIONS[name])
     left = 20
 
     def conflict(kind: str, call: Callable[[], Any]) -> Any:
@@ -307,6 +398,76 @@ def test_conflicts_that_end_are_nobody_s_business(name: str) -> None:
     OPERATIONS[name].call(Vault(KEYRING, Faulty(store, None, conflict)), known)
     assert left == 0
     Vault(KEYRING, store).verify_audit(actor="judge")
+
+
+def purged(keyring: Keyring, store: Store) -> None:
+    Vault(keyring, store).purge(actor="alice")
+
+
+def rekeyed(keyring: Keyring, store: Store) -> None:
+    Vault(keyring, store).rekey(actor="alice", limit=2)
+
+
+def nothing_is_expired(judge: Vault) -> bool:
+    return [each.name for each in judge.list(actor="judge")] == ["A", "C"]
+
+
+def all_is_under_one_key(judge: Vault) -> bool:
+    census = judge.census(actor="judge")
+    return len(census.keys) == 1 and census.unreadable == 0
+
+
+LONG = {"purge": (purged, nothing_is_expired), "rekey": (rekeyed, all_is_under_one_key)}
+"""Operations of several commits: cut short, they have done a part, and made again they do the rest."""
+
+
+def furnished_for_long() -> tuple[Keyring, Store]:
+    """Under an old key, and the keyring that is to take over."""
+    old, store = Keyring.generate(), MemoryStore()
+    vault = Vault(old, store)
+    for name, expires_in in (
+        ("A", None),
+        ("B", timedelta(milliseconds=1)),
+        ("C", HOUR),
+        ("D", timedelta(milliseconds=1)),
+    ):
+        vault.set(name, ONE, actor="alice")
+        vault.rotate(name, f"{TWO} {name}", actor="alice", expires_in=expires_in)
+    vault.propose("set", "E", ONE, actor="alice")
+    started = time.time()
+    while time.time() < started + 0.003:
+        pass
+    return Keyring.parse(f"{Keyring.generate().dangerous_export()},{old.dangerous_export()}"), store
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", LONG)
+def test_an_operation_of_several_commits_is_finished_by_being_made_again(name: str, fault: str) -> None:
+    call, done = LONG[name]
+    nth, met = 0, 0
+    while True:
+        nth += 1
+        keyring, store = furnished_for_long()
+        if name == "purge":
+            rekeyed(keyring, store)
+        faulty = Faulty(store, nth, FAULTS[fault])
+        failed = False
+        try:
+            call(keyring, faulty)
+        except StorageFailedError:
+            failed = True
+        if faulty.requests < nth:
+            break
+        met += 1
+        judge = Vault(keyring, store)
+        judge.verify_audit(actor="judge")
+        for value in ("A", "C"):
+            assert judge.get(value, actor="judge").reveal() == f"{TWO} {value}", f"request {nth}"
+        if failed:
+            call(keyring, store)
+        assert done(judge), f"request {nth}"
+        judge.verify_audit(actor="judge")
+    assert met >= 6
 
 
 @pytest.mark.parametrize("fault", ["throws before", "throws after it applied"])

@@ -16,6 +16,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -152,12 +153,42 @@ class Session:
         self.run(lambda: vault.set("A", canary, actor=alice, namespace=canary + "!"), with_locals=False)
         self.run(lambda: vault.confirm(canary, actor=alice), with_locals=False)
         self.run(lambda: vault.set("A", canary * 2000, actor=alice))
+        self.rules(vault, alice, canary)
         self.run(lambda: vault.audit(actor=alice, limit=1000))
         self.run(lambda: vault.audit("A", actor=alice))
         self.run(lambda: vault.census(actor=alice))
         self.run(lambda: vault.delete("C", actor=alice))
         self.run(lambda: vault.verify_audit(actor=alice))
         self.told += f"{vault!r} {vault._store!r} {vault._handle!r}\n"
+
+    def rules(self, vault: Vault, alice: Actor, canary: str) -> None:
+        hour = timedelta(hours=1)
+        self.run(lambda: vault.rotate("A", canary, actor=alice, grace=hour, expires_in=hour))
+        self.run(lambda: vault.rotate("A", canary, actor=alice, grace=-hour))
+        self.run(lambda: vault.rotate("A", canary, actor=alice, generate="hex"))
+        self.run(lambda: vault.set("A", canary, actor=alice, expires_at=datetime(2000, 1, 1)))  # no time zone
+        self.run(lambda: vault.set("A", canary, actor=alice, notify=["x"] * 17))
+        for name in ("A", "MISSING"):
+            self.run(lambda name=name: vault.verify(name, canary, actor=alice))  # type: ignore[misc]
+            self.run(lambda name=name: vault.verify(name, canary + "!", actor=alice))  # type: ignore[misc]
+            self.run(lambda name=name: vault.versions(name, actor=alice))  # type: ignore[misc]
+            self.run(lambda name=name: vault.rollback(name, 1, actor=alice))  # type: ignore[misc]
+            self.run(lambda name=name: vault.revoke_previous(name, actor=alice))  # type: ignore[misc]
+            self.run(lambda name=name: vault.grants(name, actor=alice))  # type: ignore[misc]
+        self.run(lambda: vault.verify("A", "\udcff" + canary, actor=alice))
+        self.run(lambda: vault.disable("A", actor=alice))
+        self.run(lambda: vault.get("A", actor=alice))
+        self.run(lambda: vault.enable("A", actor=alice))
+        self.run(lambda: vault.expire("A", actor=alice))
+        self.run(lambda: vault.purge(actor=alice))
+        self.run(lambda: vault.rotation_status(actor=alice))
+        self.run(lambda: vault.policy(actor=alice))
+        granted = self.run(lambda: vault.grant("A", actor=alice, user="bob", actions=["read"]))
+        if granted is not None:
+            self.run(lambda: vault.revoke("A", granted.id, actor=alice))
+        self.run(lambda: vault.revoke("A", canary, actor=alice), with_locals=False)
+        self.run(lambda: vault.retire(canary, actor=alice), with_locals=False)
+        self.run(lambda: vault.rekey(actor=alice))
 
     def leaks(self, folder: Path | None = None) -> list[Leak]:
         scanner = Scanner(self.canary)

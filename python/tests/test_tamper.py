@@ -178,7 +178,7 @@ def test_the_copy_itself_is_in_order(life: Life) -> None:
     assert len(life.rows("secrets")) == 4
     assert len(life.rows("secrets_audit")) > 20
     kinds = [row["kind"] for row in life.rows("strongroom_records")]
-    assert {kind: kinds.count(kind) for kind in kinds} == {"head": 1, "pending": 2, "stream": 6}
+    assert {kind: kinds.count(kind) for kind in kinds} == {"head": 1, "ring": 1, "pending": 2, "stream": 6}
 
 
 def unexplained(life: Life, table: str, row: sqlite3.Row, column: str, value: Any, codes: dict[str, str]) -> str | None:
@@ -238,6 +238,7 @@ def test_rows_taken_away_are_missed(life: Life) -> None:
             "head": {"VAULT_HEAD_MISSING"},
             "stream": {"AUDIT_TAMPERED"},
             "pending": {"CONFIRMATION_NOT_FOUND"},
+            "ring": {"RECORD_TAMPERED"},
         }[row["kind"]]
         # The head of a deleted secret's stream is explained by its deletion.
         assert set(codes.values()) & expected or row["name"] == "GONE", (dict(row), codes)

@@ -74,6 +74,41 @@ for (const [place, does] of Object.entries(PLACES)) {
         assert.ok(!told.shown.includes(canary) && !told.shown.includes(canary.slice(7)), told.shown);
       });
 
+      test("rules hold: roles and grants, grace, versions, ends, and a change of keys", async () => {
+        const told = await does(chromium, { job: "rules", store, canary });
+        const codes = ["denied", "revoked", "disabled", "expired", "stale", "lateIsStale"].map(
+          (what) => told[what].code,
+        );
+        const denied = "PERMISSION_DENIED";
+        const stale = "KEYRING_STALE";
+        assert.deepEqual(codes, [denied, denied, "SECRET_DISABLED", "SECRET_EXPIRED", stale, stale]);
+        assert.deepEqual([told.read, told.made], [true, true]);
+        const [{ to, actions, until, grantedBy, grantedAt }] = told.grants;
+        assert.deepEqual([to, actions, until, grantedBy], [{ user: "ann" }, ["write"], told.until, "sam"]);
+        assert.ok(grantedAt instanceof Date);
+        assert.deepEqual([told.rotated.version, told.rolledBack.version], [2, 3]);
+        assert.deepEqual([told.previous.matches, told.previous.version], ["previous", 1]);
+        assert.ok(told.previous.validUntil instanceof Date);
+        assert.equal(told.over.accepted, false);
+        assert.deepEqual([told.current.matches, told.current.version], ["current", 3]);
+        assert.deepEqual(
+          told.versions.map(({ number, reason, by }) => [number, reason, by]),
+          [
+            [3, "rollback", "sam"],
+            [2, "rotation", "ann"],
+            [1, "manual", "sam"],
+          ],
+        );
+        const [{ standing, dueAt, lastRotated, notify }] = told.status.secrets;
+        assert.deepEqual([standing, notify, dueAt - lastRotated], ["compliant", ["ops"], 30 * 86_400_000]);
+        assert.deepEqual(told.purged, { secrets: 1, proposals: 0 });
+        assert.deepEqual(told.rekeyed, { examined: 1, changed: 1, unreadable: 0 });
+        assert.deepEqual([told.retired, told.keys], [["disabled", "destroyed"], 1]);
+        assert.deepEqual([told.kept.fixed, told.kept.policy.rules[0].users], [false, ["alice"]]);
+        assert.ok(told.report.events > 10);
+        assert.ok(!told.shown.includes(canary.slice(7)), told.shown);
+      });
+
       test("commands propose, and their buttons confirm and cancel", async () => {
         const { replies, kept, shown } = await does(chromium, { job: "commands", store, canary });
         assert.equal(kept, true);

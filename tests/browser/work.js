@@ -89,6 +89,54 @@ const jobs = {
     return { ...told, shown: everything.map(shown).join("\n") };
   },
 
+  /** The rules: policy, grants, grace, versions, ends and a change of keys, the values told of as booleans. */
+  async rules(library, { keyring, store, canary }) {
+    const { Keyring, Vault } = library;
+    const senior = { actor: { id: "sam", platform: "page", roles: ["senior-engineer"] } };
+    const analyst = { actor: { id: "ann", platform: "page", roles: ["analyst"] } };
+    const vault = new Vault({ keyring, store, policy: "default" });
+    const told = {};
+    await vault.set("A", canary, { ...senior, generator: "hex", sensitivity: "critical", notify: ["ops"] });
+    told.read = (await vault.get("A", analyst)).reveal() === canary;
+    told.denied = await refusal(library, () => vault.rotate("A", `${canary}2`, analyst));
+    const until = new Date(Date.now() + 60_000);
+    const { id } = await vault.grant("A", { to: { user: "ann" }, actions: ["write"], until }, senior);
+    told.grants = await vault.grants("A", senior);
+    told.rotated = await vault.rotate("A", { ...analyst, graceMillis: 60_000 });
+    await vault.revoke("A", id, senior);
+    told.revoked = await refusal(library, () => vault.rotate("A", analyst));
+    told.made = /^[0-9a-f]{64}$/.test((await vault.get("A", analyst)).reveal());
+    told.previous = await vault.verify("A", canary, analyst);
+    await vault.revokePrevious("A", senior);
+    told.over = await vault.verify("A", canary, analyst);
+    told.rolledBack = await vault.rollback("A", 1, senior);
+    told.current = await vault.verify("A", canary, analyst);
+    told.versions = await vault.versions("A", analyst);
+    told.status = await vault.rotationStatus(senior);
+    await vault.disable("A", senior);
+    told.disabled = await refusal(library, () => vault.get("A", senior));
+    await vault.enable("A", senior);
+    await vault.set("SHORT", canary, { ...senior, expiresInMillis: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    told.expired = await refusal(library, () => vault.get("SHORT", senior));
+    told.purged = await vault.purge(senior);
+    const [oldKey, newKey] = [keyring, Keyring.generate()].map((each) => each.dangerousExport());
+    const fresh = new Vault({ keyring: Keyring.parse(`${newKey},${oldKey}`), store });
+    const late = new Vault({ keyring: Keyring.parse(`${oldKey},${newKey}`), store });
+    told.stale = await refusal(library, () => fresh.set("B", canary, alice));
+    told.rekeyed = await fresh.rekey({ ...alice, limit: 1 });
+    told.lateIsStale = await refusal(library, () => late.set("B", canary, alice));
+    told.retired = [];
+    for (const _ of ["disabled", "destroyed"])
+      told.retired.push((await fresh.retire(keyring.keys[0].id, alice)).state);
+    told.keys = Object.keys((await fresh.census(alice)).keys).length;
+    await fresh.setPolicy({ rules: [{ id: "all", users: ["alice"], actions: ["*"] }] }, alice);
+    told.kept = await fresh.policy(alice);
+    told.report = await fresh.verifyAudit(alice);
+    print(...Object.values(told));
+    return { ...told, until, shown: shown(JSON.stringify(told)) };
+  },
+
   async commands(library, { keyring, store, canary }) {
     const vault = new library.Vault({ keyring, store, confirm: CHANGES });
     const replies = [];

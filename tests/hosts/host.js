@@ -55,6 +55,8 @@ export class Host {
         return Keyring.parse(given.key).inspectToken(given.token, boundTo(given));
       case "open":
         return this.#open(given, this.#opened(given));
+      case "reopen":
+        return this.#open(given, this.#store);
       case "open_file":
         this.#store?.close?.();
         return this.#open(given, this.#openFile(given.path));
@@ -95,44 +97,73 @@ export class Host {
     this.#vault = new this.#library.Vault({ keyring: this.#library.Keyring.parse(key), store, ...wire });
   }
 
-  async #operate(what, { name, value, change, id, text, limit, namespace, actor }) {
+  async #operate(
+    what,
+    { name, value, generate, change, id, text, key_id, version, policy, to, actions, until, ...rest },
+  ) {
     const vault = this.#vault;
-    const { session_expires_at, ...who } = actor;
-    const until = session_expires_at === undefined ? {} : { sessionExpiresAt: new Date(session_expires_at) };
-    const options = { actor: { ...who, ...until }, ...(namespace === undefined ? {} : { namespace }) };
+    const options = inWords(rest);
+    const given = generate === undefined ? value && octets(value) : { generate };
     switch (what) {
-      case "set":
-        return vault.set(name, octets(value), options);
       case "rotate":
-        return vault.rotate(name, octets(value), options);
+      case "propose": {
+        const first = what === "propose" ? [change, name] : [name];
+        return given === undefined ? vault[what](...first, options) : vault[what](...first, given, options);
+      }
+      case "set":
+      case "verify":
+        return vault[what](name, given, options);
       case "get": {
         const secret = await vault.get(name, options);
         return { value: hex(secret.revealBytes()), ...secret.details };
       }
       case "exists":
-        return vault.exists(name, options);
       case "delete":
-        return vault.delete(name, options);
-      case "list":
-        return vault.list(options);
+      case "disable":
+      case "enable":
+      case "versions":
+      case "grants":
+        return vault[what](name, options);
+      case "revoke_previous":
+        return vault.revokePrevious(name, options);
+      case "expire":
+        return vault.expire(
+          name,
+          options.expiresInMillis === undefined ? { expiresAt: null, ...options } : options,
+        );
+      case "rollback":
+        return vault.rollback(name, version, options);
+      case "grant":
+        return vault.grant(
+          name,
+          { to, actions, until: until === undefined ? until : new Date(until) },
+          options,
+        );
+      case "revoke":
+        return vault.revoke(name, id, options);
       case "audit":
-        return vault.audit({ name, limit, ...options });
-      case "verify_audit":
-        return vault.verifyAudit(options);
-      case "propose":
-        return value === undefined
-          ? vault.propose(change, name, options)
-          : vault.propose(change, name, octets(value), options);
+        return vault.audit({ name, ...options });
       case "confirm":
-        return vault.confirm(id, options);
       case "cancel":
-        return vault.cancel(id, options);
-      case "census":
-        return vault.census(options);
-      case "adopt":
-        return vault.adopt(options);
+        return vault[what](id, options);
+      case "set_policy":
+        return vault.setPolicy(policy, options);
+      case "rekey":
+        return (await vault.rekeyPages(options).next()).value;
+      case "retire":
+        return vault.retire(key_id, options);
       case "command":
         return vault.command(text, options);
+      case "list":
+      case "purge":
+      case "policy":
+      case "census":
+      case "adopt":
+        return vault[what](options);
+      case "rotation_status":
+        return vault.rotationStatus(options);
+      case "verify_audit":
+        return vault.verifyAudit(options);
       default:
         throw new Error(`there is no ${what}`);
     }
@@ -166,6 +197,19 @@ const octets = (text) =>
   );
 
 const hex = (bytes) => Array.from(bytes, (octet) => octet.toString(16).padStart(2, "0")).join("");
+
+/** Options in JavaScript's words: camelCase, `Date`. */
+const inWords = ({ actor: { session_expires_at, ...who }, ...options }) => ({
+  actor: session_expires_at === undefined ? who : { ...who, sessionExpiresAt: new Date(session_expires_at) },
+  ...Object.fromEntries(Object.entries(options).map(([key, value]) => WORDS[key]?.(value) ?? [key, value])),
+});
+
+const WORDS = {
+  expires_at: (at) => ["expiresAt", new Date(at)],
+  expires_in: (millis) => ["expiresInMillis", millis],
+  grace_millis: (millis) => ["graceMillis", millis],
+  ahead_millis: (millis) => ["aheadMillis", millis],
+};
 
 /** The same in the core's words. */
 function told(value) {

@@ -3,7 +3,8 @@
 `{"do": ..., ...}` is answered by `{"told": ...}`, or by `{"code", "message"}` when strongroom refused. Every host does:
 
 - `version`; `generate`, `keys`, `export`, `encrypt`, `decrypt`, `inspect`: keyrings, by their text, and tokens;
-- `open`: a vault on a store with some rows, and `dump`, which gives the rows as they are then;
+- `open`: a vault on a store with some rows; `reopen`: with other keys or options on the store as it is; and `dump`,
+  which gives the rows as they are then;
 - the operations of a vault, by their names on the wire, with the arguments that these have there;
 - built with the feature `transcripts`: `fix_entropy`, then `clock` sets the time, `put` adds rows as another program
   would, `faults` says what the store fails at, and `taken` gives the steps of the last operation, `[now, reply, ask]`.

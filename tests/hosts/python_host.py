@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import strongroom
-from strongroom import Actor, Keyring, StrongroomError, Vault, _native
+from strongroom import Actor, Grant, Keyring, StrongroomError, Vault, _native
 from strongroom.stores import SQLiteStore
 
 from hosts.rows import RowStore
@@ -69,6 +69,9 @@ class PythonHost:
     def do_open(self, key: str, options: dict[str, Any], rows: dict[str, Any], page: int | None) -> None:
         self._open(RowStore(rows) if page is None else TapedStore(rows, page), key, options)
 
+    def do_reopen(self, key: str, options: dict[str, Any]) -> None:
+        self._open(self._store, key, options)
+
     def do_open_file(self, path: str, key: str, options: dict[str, Any]) -> None:
         self._open(SQLiteStore(path), key, options)
 
@@ -119,14 +122,43 @@ class PythonHost:
     def _operate(self, what: str, given: dict[str, Any]) -> Any:
         who = given.pop("actor")
         until = who.pop("session_expires_at", None)
-        actor = Actor(**who, session_expires_at=None if until is None else EPOCH + timedelta(milliseconds=until))
-        if "value" in given:
-            given["value"] = bytes.fromhex(given["value"])
+        actor = Actor(**who, session_expires_at=None if until is None else instant(until))
+        if what == "rekey":
+            return next(self._vault.rekey_pages(**given, actor=actor))
+        if what == "revoke":
+            given["grant_id"] = given.pop("id")
         operation: Callable[..., Any] = getattr(self._vault, what)
-        result = operation(**given, actor=actor)
+        result = operation(**in_words(given), actor=actor)
+        if what == "grants":
+            return [granted(grant) for grant in result]
         if what == "get":
             return {"value": result.reveal_bytes().hex(), **dataclasses.asdict(result.details)}
         return result
+
+
+def in_words(given: dict[str, Any]) -> dict[str, Any]:
+    """Arguments in Python's words: octets, `datetime`, `timedelta`."""
+    given = dict(given)
+    if "value" in given:
+        given["value"] = bytes.fromhex(given["value"])
+    for key in ("expires_at", "until"):
+        if key in given:
+            given[key] = instant(given[key])
+    for key, name in (("expires_in", "expires_in"), ("grace_millis", "grace"), ("ahead_millis", "ahead")):
+        if key in given:
+            given[name] = timedelta(milliseconds=given.pop(key))
+    grantee = given.pop("to", {})
+    return {**given, **grantee}
+
+
+def granted(grant: Grant) -> dict[str, Any]:
+    fields = told(grant)
+    to = {name: fields.pop(name) for name in ("user", "role")}
+    return {**fields, "to": {name: to[name] for name in to if to[name] is not None}}
+
+
+def instant(millis: int) -> datetime:
+    return EPOCH + timedelta(milliseconds=millis)
 
 
 def octets(text: str | None) -> bytes | None:

@@ -26,8 +26,10 @@ export {
   Keyring,
 } from "../../bindings/js/keyring.js";
 export { MemoryStore } from "../../bindings/js/memory.js";
+export type * from "../../bindings/js/options.js";
+export type * from "../../bindings/js/results.js";
 export { type Format, type MaskStyle, mask, Secret, type SecretDetails } from "../../bindings/js/secret.js";
-export * from "../../bindings/js/vault.js";
+export { Vault } from "../../bindings/js/vault.js";
 
 /** Where the module comes from: a URL, a response, its bytes, or the module itself. */
 export type ModuleSource = string | URL | Request | Response | BufferSource | WebAssembly.Module;

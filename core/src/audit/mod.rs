@@ -53,6 +53,23 @@ actions! {
     Audit "audit" "The history was read.";
     VerifyAudit "verify_audit" "The history was verified.";
     Census "census" "The stored values were counted by key and format.";
+    Versions "versions" "The versions of a secret were listed.";
+    Rollback "rollback" "An earlier version's value was made current again, as a new version.";
+    Disable "disable" "A secret was disabled.";
+    Enable "enable" "A disabled secret was enabled.";
+    Verify "verify" "A presented value was checked against a secret's current one; denied when it is not accepted.";
+    VerifyPrevious "verify_previous" "A presented value was accepted although it is a previous one, within its grace.";
+    RevokePrevious "revoke_previous" "The grace of previous values was ended.";
+    Expire "expire" "A secret was given an end, or had it taken away.";
+    Purge "purge" "Expired secrets and proposals were looked for, to be deleted.";
+    RotationStatus "rotation_status" "Somebody asked which secrets are due for rotation.";
+    Grant "grant" "Somebody was granted access to a secret.";
+    Revoke "revoke" "A grant was taken back.";
+    Grants "grants" "The grants of a secret were listed.";
+    SetPolicy "set_policy" "The vault's policy was set.";
+    Policy "policy" "The vault's policy was read.";
+    Rekey "rekey" "Values were sealed anew under the primary key, or the ring of keys was changed for that.";
+    Retire "retire" "A key that nothing needs any more was retired.";
     Command "command" "A chat command that was not understood; recorded only when its sender is refused.";
 }
 

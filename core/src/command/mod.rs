@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::flow::Io;
 use crate::ident::Actor;
 use crate::mask::{MaskStyle, mask};
-use crate::ops::{self, Settings};
+use crate::ops::{self, NewValue, Rotation, Setting, Settings};
 use crate::record::Change;
 use crate::secret::SecretBytes;
 use alloc::string::{String, ToString};
@@ -100,8 +100,14 @@ async fn execute(
         }
         Command::Change { change, slot, value } => {
             let written = match (change, value) {
-                (Change::Set, Some(value)) => ops::set(io, settings, actor, &slot, &value).await?,
-                (Change::Rotate, Some(value)) => ops::rotate(io, settings, actor, &slot, &value).await?,
+                (Change::Set, Some(value)) => {
+                    let given = (&NewValue::Given(value), &Setting::default());
+                    ops::set(io, settings, actor, &slot, given).await?
+                }
+                (Change::Rotate, Some(value)) => {
+                    let rotation = Rotation::to(value);
+                    ops::rotate(io, settings, actor, &slot, &rotation).await?
+                }
                 _ => ops::delete(io, settings, actor, &slot).await?,
             };
             words_only(words::written(change, &written))

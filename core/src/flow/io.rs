@@ -107,26 +107,43 @@ impl Io {
     pub(crate) async fn list_all(&self, query: &ListQuery) -> Result<Vec<Item>> {
         let (mut all, mut cursor): (Vec<Item>, Option<String>) = (Vec::new(), None);
         loop {
-            let request = Request::List { query: query.clone(), cursor: cursor.take() };
-            let Answer::List { items, cursor: next } = self.ask(request).await else {
-                return Err(wrong_answer("list", "no page"));
-            };
-            if items.is_empty() && next.is_some() {
-                return Err(wrong_answer("list", "an empty page that is not the last"));
+            let (items, next) = self.list_page(query, cursor.take()).await?;
+            if let (Some(last), Some(first)) = (all.last(), items.first())
+                && last.key >= first.key
+            {
+                return Err(wrong_answer("list", "keys that were not asked for, out of order, or twice"));
             }
-            for item in items {
-                let advances = all.last().is_none_or(|last| last.key < item.key);
-                let elsewhere = query.namespace.as_ref().is_some_and(|namespace| *namespace != item.key.namespace);
-                if item.key.kind != query.kind || elsewhere || !advances {
-                    return Err(wrong_answer("list", "keys that were not asked for, out of order, or twice"));
-                }
-                all.push(item);
-            }
+            all.extend(items);
             match next {
                 None => return Ok(all),
                 cursor_now => cursor = cursor_now,
             }
         }
+    }
+
+    /// One page of keys of a kind and where it ended. Errors: `STORAGE_FAILED`, also for pages that do not advance.
+    pub(crate) async fn list_page(
+        &self,
+        query: &ListQuery,
+        cursor: Option<String>,
+    ) -> Result<(Vec<Item>, Option<String>)> {
+        let request = Request::List { query: query.clone(), cursor: cursor.clone() };
+        let Answer::List { items, cursor: next } = self.ask(request).await else {
+            return Err(wrong_answer("list", "no page"));
+        };
+        if next.is_some() && (items.is_empty() || next == cursor) {
+            return Err(wrong_answer("list", "an empty page that is not the last"));
+        }
+        let mut last: Option<&Item> = None;
+        for item in &items {
+            let advances = last.is_none_or(|last| last.key < item.key);
+            let elsewhere = query.namespace.as_ref().is_some_and(|namespace| *namespace != item.key.namespace);
+            if item.key.kind != query.kind || elsewhere || !advances {
+                return Err(wrong_answer("list", "keys that were not asked for, out of order, or twice"));
+            }
+            last = Some(item);
+        }
+        Ok((items, next))
     }
 
     /// One page of events and where it ended. Errors: `STORAGE_FAILED`.

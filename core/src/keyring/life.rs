@@ -12,6 +12,7 @@ use crate::time::Timestamp;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use serde::Serialize;
 
 /// The most keys that a keyring takes in, tombstones included.
 pub const KEYS_MAX: usize = 1000;
@@ -20,7 +21,8 @@ pub const KEYS_MAX: usize = 1000;
 pub const LABEL_MAX: usize = 128;
 
 /// The life of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum KeyState {
     /// Writes and reads. Exactly one key of a keyring.
     Primary,
@@ -140,10 +142,12 @@ impl Keyring {
     }
 
     /// Which keys there are and what they may do, sorted by id: alike for all keyrings that agree.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the record that all hosts compare their keyrings with"))]
     pub(crate) fn states(&self) -> Vec<(KeyId, KeyState)> {
-        let mut states: Vec<_> = self.keys().map(|key| (key.id, key.state)).collect();
-        states.sort_unstable();
+        let mut states: Vec<(KeyId, KeyState)> = Vec::new();
+        for key in self.keys() {
+            let place = states.partition_point(|(id, _)| *id < key.id);
+            states.insert(place, (key.id, key.state));
+        }
         states
     }
 

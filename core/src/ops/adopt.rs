@@ -14,9 +14,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{Expected, Io, Item, ListQuery, PAGE_LIMIT, Put};
 use crate::ident::{Actor, Slot};
 use crate::keyring::Keyring;
-use crate::record::{
-    Columns, Head, Reason, Record, RecordKey, RecordKind, SecretRecord, SecretState, StreamHead, Version,
-};
+use crate::record::{Columns, Head, Reason, Record, RecordKey, RecordKind, SecretRecord, StreamHead, Version};
 use alloc::vec::Vec;
 use serde::Serialize;
 
@@ -103,11 +101,8 @@ fn adopted_secret(row: &Record, keyring: &Keyring, head: &Head, entropy: &mut dy
     let columns = &row.columns;
     let opened = columns.value_encrypted.as_deref().and_then(|value| keyring.decrypt(value, None).ok());
     let fingerprint = opened.map(|opened| hex(&head.keys.fingerprint.mac(opened.value.expose())));
+    let slot = Slot::parse_stored(Some(&row.key.namespace), &row.key.name)?;
     Ok(SecretRecord {
-        slot: Slot::parse_stored(Some(&row.key.namespace), &row.key.name)?,
-        revision: 0,
-        uid: make_bytes(entropy)?,
-        state: SecretState::Active,
         current: Version {
             number: 1,
             value: columns.value_encrypted.clone(),
@@ -117,12 +112,13 @@ fn adopted_secret(row: &Record, keyring: &Keyring, head: &Head, entropy: &mut dy
             reason: Reason::Import,
             fingerprint,
             compromised: false,
+            ended_at: None,
         },
-        previous: Vec::new(),
         created_by: columns.created_by.clone(),
         created_at: columns.created_at,
         updated_at: columns.updated_at,
         counters: row.counters,
+        ..SecretRecord::unset(slot, make_bytes(entropy)?)
     })
 }
 
@@ -162,10 +158,10 @@ pub(crate) async fn adopt(io: &Io, settings: &Settings, actor: &Actor) -> Result
     let call = Call { also, ..call };
     transact(io, settings, &call, |scene, entropy| {
         // Another process may have adopted some of them by now.
-        let rows: Vec<Record> = scene.records.iter().filter(|record| is_unadopted(record)).cloned().collect();
+        let rows: Vec<Record> = scene.records.iter().flatten().filter(|record| is_unadopted(record)).cloned().collect();
         let had_a_secret = |row: &&Record| {
             let stream = RecordKey { kind: RecordKind::Stream, ..row.key.clone() };
-            scene.records.iter().any(|record| record.key == stream)
+            scene.records.iter().flatten().any(|record| record.key == stream)
         };
         if let Some(row) = rows.iter().find(had_a_secret) {
             return Err(
@@ -174,7 +170,13 @@ pub(crate) async fn adopt(io: &Io, settings: &Settings, actor: &Actor) -> Result
         }
         let unadopted = Unadopted { rows, ..unadopted.clone() };
         unadopted.refuse_foreign_keys(&settings.keyring)?;
-        let AdoptedRows { puts, secrets } = unadopted.adopt_rows(&settings.keyring, &scene.head, entropy)?;
+        let AdoptedRows { mut puts, secrets } = unadopted.adopt_rows(&settings.keyring, &scene.head, entropy)?;
+        // Their values may need another key than the primary. The ring moves on with them, so that a key which is about to
+        // be retired is counted again.
+        if let Some(ring) = scene.ring.as_ref().filter(|_| !puts.is_empty()) {
+            let expected = Expected::Revision(ring.revision);
+            puts.push(Put { record: ring.next_record(&scene.head.keys.record, scene.now)?, expected });
+        }
         let digest = unadopted.unchained.digest();
         let detail = Detail { digest, adopted: secrets, ..Detail::of_vault(Action::Adopted) };
         let writes = Writes { puts, ..Writes::default() };

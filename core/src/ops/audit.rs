@@ -6,6 +6,7 @@ use crate::audit::{Action, Event, Fault};
 use crate::error::{Error, Result};
 use crate::flow::{EventQuery, EventScope, Io};
 use crate::ident::{Actor, Slot};
+use crate::policy::Permission;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use serde::Serialize;
@@ -30,7 +31,11 @@ pub(crate) async fn audit(
         Some(slot) => EventScope::Slot { namespace: slot.namespace().to_string(), name: slot.name().to_string() },
         None => EventScope::Latest,
     };
-    let call = Call { action: Action::Audit, actor, slot, also: Vec::new() };
+    let call = match slot {
+        Some(slot) => Call::of_secret(Action::Audit, actor, slot),
+        // The history of all tells which secrets there are, and that is what `list` gives.
+        None => Call { permission: Some(Permission::List), ..Call::of_vault(Action::Audit, actor) },
+    };
     authorized(io, settings, &call).await?;
     let (mut events, _) = io.events(&EventQuery { scope, limit }, None).await?;
     events.truncate(limit as usize);

@@ -13,7 +13,7 @@ use alloc::vec;
 /// Cancels a proposal; a second time does nothing. Errors: `CONFIRMATION_NOT_FOUND` also when it was confirmed already,
 /// `CONFIRMATION_MISMATCH`, those of [`transact`].
 pub(crate) async fn cancel(io: &Io, settings: &Settings, actor: &Actor, id: &str) -> Result<()> {
-    let call = Call { action: Action::Cancel, actor, slot: None, also: proposal_key(id) };
+    let call = Call { also: proposal_key(id), ..Call::of_vault(Action::Cancel, actor) };
     transact(io, settings, &call, |scene, _| {
         let mut proposal = own_proposal(scene, actor)?;
         match proposal.body.state {

@@ -1,7 +1,8 @@
 //! Census: how many stored values need which key, and in which format they are. What a rotation of keys has left to do.
 
 use super::Settings;
-use super::list::{all_secrets, for_each_page};
+use super::list::{SecretWithStream, all_secrets, for_each_page};
+use super::scene::Scene;
 use super::transact::{Call, Plan, authorized, transact};
 use crate::audit::Action;
 use crate::crypto::Format;
@@ -54,29 +55,43 @@ enum Place {
 pub(crate) async fn census(io: &Io, settings: &Settings, actor: &Actor) -> Result<Census> {
     let call = Call::of_vault(Action::Census, actor);
     authorized(io, settings, &call).await?;
-    let secrets = all_secrets(io, settings, None).await?;
-    let mut proposals = Vec::new();
-    let alone = |key: &RecordKey| vec![key.clone()];
-    for_each_page(io, settings, RecordKind::Pending, None, alone, |page| proposals.extend(page.into_iter().flatten()))
-        .await?;
-    transact(io, settings, &call, |scene, _| {
-        let mut census = Census::default();
-        let key = &scene.head.keys.record;
+    let gathered = Gathered::read(io, settings).await?;
+    transact(io, settings, &call, |scene, _| gathered.count(scene).map(Plan::record)).await
+}
+
+/// Everything that is sealed, as it was read.
+pub(super) struct Gathered {
+    secrets: Vec<SecretWithStream>,
+    proposals: Vec<Record>,
+}
+
+impl Gathered {
+    pub(super) async fn read(io: &Io, settings: &Settings) -> Result<Self> {
+        let secrets = all_secrets(io, settings, None).await?;
+        let mut proposals = Vec::new();
+        let alone = |key: &RecordKey| vec![key.clone()];
+        let take = |page: Vec<Option<Record>>| proposals.extend(page.into_iter().flatten());
+        for_each_page(io, settings, RecordKind::Pending, None, alone, take).await?;
+        Ok(Gathered { secrets, proposals })
+    }
+
+    /// Errors: `RECORD_TAMPERED`.
+    pub(super) fn count(&self, scene: &Scene<'_>) -> Result<Census> {
+        let (mut census, keyring) = (Census::default(), &scene.settings.keyring);
         census.add_key(scene.head.sealed_under.to_hex(), Place::Root);
-        for record in &secrets {
+        for record in &self.secrets {
             let secret = record.verify(&scene.head)?;
             for (index, version) in secret.versions().enumerate() {
                 let place = if index == 0 { Place::Value } else { Place::Version };
-                census.add(&settings.keyring, version.value.as_deref(), place);
+                census.add(keyring, version.value.as_deref(), place);
             }
         }
-        for record in &proposals {
-            let record: &Record = record;
-            census.add(&settings.keyring, Proposal::verify(record, key)?.body.sealed.as_deref(), Place::Proposal);
+        for record in &self.proposals {
+            let proposal = Proposal::verify(record, &scene.head.keys.record)?;
+            census.add(keyring, proposal.body.sealed.as_deref(), Place::Proposal);
         }
-        Ok(Plan::record(census))
-    })
-    .await
+        Ok(census)
+    }
 }
 
 impl Census {

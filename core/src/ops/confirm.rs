@@ -2,17 +2,17 @@
 
 use super::Settings;
 use super::delete::plan_delete;
-use super::rotate::plan_rotate;
+use super::rotate::{Rotation, plan_rotate};
 use super::scene::Scene;
-use super::set::{Written, plan_set};
+use super::set::{Setting, Written, plan_set};
 use super::transact::{Call, Plan, authorized, transact};
 use crate::audit::Action;
-use crate::encoding::hex;
 use crate::entropy::Entropy;
 use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{Expected, Io, Put};
 use crate::ident::{Actor, Slot};
-use crate::record::{Change, Proposal, ProposalState, RecordKey};
+use crate::policy::Scope;
+use crate::record::{Change, Proposal, ProposalState, RecordKey, SecretRecord};
 use crate::secret::SecretBytes;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -36,7 +36,7 @@ pub struct Confirmed {
 pub(crate) async fn confirm(io: &Io, settings: &Settings, actor: &Actor, id: &str) -> Result<Confirmed> {
     authorized(io, settings, &Call::of_vault(Action::Confirm, actor)).await?;
     let slot = proposed_slot(io, id).await?;
-    let call = Call { action: Action::Confirm, actor, slot: slot.as_ref(), also: proposal_key(id) };
+    let call = Call { slot: slot.as_ref(), also: proposal_key(id), ..Call::of_vault(Action::Confirm, actor) };
     transact(io, settings, &call, |scene, entropy| {
         let proposal = own_proposal(scene, actor)?;
         let change = proposal.body.change;
@@ -53,6 +53,7 @@ pub(crate) async fn confirm(io: &Io, settings: &Settings, actor: &Actor, id: &st
             ProposalState::Cancelled => return Err(not_found("was cancelled")),
             ProposalState::Open => {}
         }
+        scene.permit(actor, change.permission(), Scope::from(&slot))?;
         check_timely(scene, &proposal)?;
         let value = proposed_value(scene, &proposal)?;
         let plan = plan_change(scene, entropy, actor, &slot, change, value.as_ref())?;
@@ -77,7 +78,7 @@ pub(super) fn proposal_key(id: &str) -> Vec<RecordKey> {
 
 /// The proposal that was loaded, verified, if it is the actor's own. Errors: `CONFIRMATION_NOT_FOUND`, `CONFIRMATION_MISMATCH`.
 pub(super) fn own_proposal(scene: &Scene<'_>, actor: &Actor) -> Result<Proposal> {
-    let record = scene.records.first().ok_or_else(|| not_found("is not waiting"))?;
+    let record = scene.records.iter().flatten().next().ok_or_else(|| not_found("is not waiting"))?;
     let proposal = Proposal::verify(record, &scene.head.keys.record)?;
     if proposal.body.actor != actor.id() || proposal.body.platform.as_deref() != actor.platform() {
         let message = "only the one who proposed a change can confirm or cancel it, on the same platform";
@@ -97,7 +98,7 @@ fn check_timely(scene: &Scene<'_>, proposal: &Proposal) -> Result<()> {
         return Err(Error::new(ErrorCode::ConfirmationExpired, message));
     }
     let secret = scene.secret()?;
-    if proposal.body.seen != secret.map(|secret| (hex(&secret.uid), secret.revision)) {
+    if proposal.body.seen != secret.map(SecretRecord::seen) {
         let message = "the secret has changed since the proposal: look again, then propose again";
         return Err(Error::new(ErrorCode::ChangedSinceProposed, message));
     }
@@ -122,8 +123,8 @@ fn plan_change(
     value: Option<&SecretBytes>,
 ) -> Result<Plan<Written>> {
     match (change, value) {
-        (Change::Set, Some(value)) => plan_set(scene, entropy, actor, slot, value),
-        (Change::Rotate, Some(value)) => plan_rotate(scene, entropy, actor, slot, value),
+        (Change::Set, Some(value)) => plan_set(scene, entropy, actor, slot, (value, &Setting::default())),
+        (Change::Rotate, Some(value)) => plan_rotate(scene, entropy, actor, slot, (value, &Rotation::default())),
         (Change::Delete, _) => plan_delete(scene, slot),
         (_, None) => Err(not_found("has lost its value")),
     }

@@ -1,13 +1,15 @@
 //! Get: the value leaves the vault once the event that says so is committed, and not before.
 
 use super::Settings;
+use super::scene::Scene;
 use super::transact::{Call, EventPlan, Plan, Writes, transact};
 use crate::audit::Action;
 use crate::crypto::{Format, KeyId};
 use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{CounterDelta, Io};
 use crate::ident::{Actor, Slot};
-use crate::record::{RecordKey, SecretState};
+use crate::keyring::Decrypted;
+use crate::record::{RecordKey, SecretRecord, SecretState, Version};
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
 use alloc::format;
@@ -30,7 +32,24 @@ pub struct Revealed {
     pub last_rotated: Option<Timestamp>,
 }
 
-/// Reads a secret's current value. Errors: `SECRET_NOT_FOUND`, `SECRET_DISABLED`, `KEY_UNKNOWN`, `NOT_AUTHENTIC`,
+/// Opens one of a secret's versions. Errors: `TOKEN_MALFORMED`, also for one that has no value; `KEY_UNKNOWN`;
+/// `NOT_AUTHENTIC`.
+pub(super) fn open_version(scene: &Scene<'_>, secret: &SecretRecord, version: &Version) -> Result<Decrypted> {
+    let stored = version.value.as_deref().ok_or_else(|| {
+        let slot = &secret.slot;
+        let message = format!("{slot} has no stored value: the program that wrote it left the column empty; set one");
+        Error::new(ErrorCode::TokenMalformed, message)
+    })?;
+    let opened = scene.settings.keyring.open(stored, &secret.context(&scene.head.vault_id, version.number))?;
+    // A key is retired when nothing needs it any more: what is sealed under it was put back, or put in.
+    if scene.ring.as_ref().is_some_and(|ring| ring.is_retired(&opened.key_id)) {
+        let message = format!("{} is sealed under a key that was retired from the vault", secret.slot);
+        return Err(Error::new(ErrorCode::KeyUnknown, message));
+    }
+    Ok(opened)
+}
+
+/// Reads a secret's current value. Errors: `SECRET_NOT_FOUND`, `SECRET_DISABLED`, `SECRET_EXPIRED`, `KEY_UNKNOWN`, `NOT_AUTHENTIC`,
 /// `RECORD_TAMPERED`, those of [`transact`].
 pub(crate) async fn get(io: &Io, settings: &Settings, actor: &Actor, slot: &Slot) -> Result<Revealed> {
     let call = Call::of_secret(Action::Get, actor, slot);
@@ -39,13 +58,11 @@ pub(crate) async fn get(io: &Io, settings: &Settings, actor: &Actor, slot: &Slot
         if secret.state == SecretState::Disabled {
             return Err(Error::new(ErrorCode::SecretDisabled, format!("{slot} is disabled: enable it first")));
         }
+        if secret.is_expired(scene.now) {
+            return Err(Error::new(ErrorCode::SecretExpired, format!("{slot} has expired: set or rotate it")));
+        }
         let version = secret.current.number;
-        let stored = secret.current.value.as_deref().ok_or_else(|| {
-            let message =
-                format!("{slot} has no stored value: the program that wrote it left the column empty; set one");
-            Error::new(ErrorCode::TokenMalformed, message)
-        })?;
-        let opened = settings.keyring.open(stored, &secret.context(&scene.head.vault_id, version))?;
+        let opened = open_version(scene, secret, &secret.current)?;
         let output = Revealed {
             value: opened.value,
             slot: slot.clone(),

@@ -9,7 +9,7 @@ use crate::encoding::hex;
 use crate::entropy::make_bytes;
 use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{ChangeSet, Committed, EventQuery, EventScope, Expected, Io, ListQuery, PAGE_LIMIT, Put};
-use crate::record::{Head, RecordKey, RecordKind, StreamHead};
+use crate::record::{Head, RecordKey, RecordKind, Ring, StreamHead};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -67,7 +67,10 @@ pub(super) async fn initialise(io: &Io, settings: &Settings) -> Result<Adopted> 
         reason: None,
         digest: unadopted.unchained.digest(),
     };
-    let mut stream = StreamHead::start(RecordKey::vault_stream(), VAULT_STREAM.into(), 0);
+    let ring = Ring::of(&settings.keyring).next_record(&head.keys.record, now)?;
+    let start = StreamHead::start(RecordKey::vault_stream(), VAULT_STREAM.into(), 0);
+    let mut stream = StreamHead { ring_mac: ring.mac_bytes(), ..start };
+    puts.push(Put { record: ring, expected: Expected::Absent });
     let stamp = (&operation_id, head.epoch, now);
     let mut events = vec![link(&draft, &mut stream, &head.keys.audit, stamp)];
     for (slot, uid) in &adopted.secrets {
@@ -89,7 +92,7 @@ async fn has_history(io: &Io) -> Result<bool> {
     if !events.is_empty() {
         return Ok(true);
     }
-    for kind in [RecordKind::Stream, RecordKind::Pending] {
+    for kind in [RecordKind::Stream, RecordKind::Pending, RecordKind::Ring, RecordKind::Policy] {
         let query = ListQuery { kind, namespace: None, limit: PAGE_LIMIT };
         if !io.list_all(&query).await?.is_empty() {
             return Ok(true);

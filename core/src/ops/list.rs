@@ -3,12 +3,13 @@
 use super::Settings;
 use super::adopt::is_nameless;
 use super::initialise::ensure_initialised;
-use super::scene::{Scene, verify_secret};
+use super::scene::verify_secret;
 use super::transact::{Call, Plan, authorized, transact};
 use crate::audit::Action;
 use crate::error::Result;
 use crate::flow::{Io, ListQuery, PAGE_LIMIT};
 use crate::ident::Actor;
+use crate::policy::{Permission, Scope};
 use crate::record::{Head, Record, RecordKey, RecordKind, SecretRecord, SecretState, StreamHead};
 use crate::time::Timestamp;
 use alloc::string::{String, ToString};
@@ -37,6 +38,8 @@ pub struct Listed {
     pub created_by: Option<String>,
     /// When it was created.
     pub created_at: Option<Timestamp>,
+    /// When its value ends, if it does.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Every secret of a namespace or of all, ordered by namespace and name.
@@ -46,21 +49,26 @@ pub struct Listing {
     pub secrets: Vec<Listed>,
 }
 
-/// Lists the secrets. Errors: `RECORD_TAMPERED`, those of [`transact`].
+/// Lists the secrets that the actor may list. Errors: `RECORD_TAMPERED`, those of [`transact`].
 pub(crate) async fn list(io: &Io, settings: &Settings, actor: &Actor, namespace: Option<&str>) -> Result<Listing> {
-    let call = Call::of_vault(Action::List, actor);
+    let call = Call::of_namespace(Action::List, actor, namespace);
     authorized(io, settings, &call).await?;
     let records = all_secrets(io, settings, namespace).await?;
     transact(io, settings, &call, |scene, _| {
-        let secrets = records.iter().map(|record| listed(record, scene)).collect::<Result<_>>()?;
+        let mut secrets = Vec::new();
+        for record in &records {
+            let secret = record.verify(&scene.head)?;
+            if scene.may(actor, Permission::List, Scope::from(&secret.slot), &secret.grants) {
+                secrets.push(listed(secret));
+            }
+        }
         Ok(Plan::record(Listing { secrets }))
     })
     .await
 }
 
-fn listed(record: &SecretWithStream, scene: &Scene<'_>) -> Result<Listed> {
-    let secret = record.verify(&scene.head)?;
-    Ok(Listed {
+fn listed(secret: SecretRecord) -> Listed {
+    Listed {
         namespace: secret.slot.namespace().to_string(),
         name: secret.slot.name().to_string(),
         version: secret.current.number,
@@ -70,24 +78,33 @@ fn listed(record: &SecretWithStream, scene: &Scene<'_>) -> Result<Listed> {
         last_accessed: secret.counters.last_accessed,
         created_by: secret.created_by,
         created_at: secret.created_at,
-    })
+        expires_at: secret.expires_at,
+    }
 }
 
 /// A secret's record with that of its stream's head, of one state of the store.
 pub(super) struct SecretWithStream {
-    secret: Record,
-    stream: Option<Record>,
+    pub(super) secret: Record,
+    pub(super) stream: Option<Record>,
 }
 
 impl SecretWithStream {
     /// Errors: `RECORD_TAMPERED`.
     pub(super) fn verify(&self, head: &Head) -> Result<SecretRecord> {
+        self.verify_both(head).map(|(secret, _)| secret)
+    }
+
+    /// The same, with the head of its stream. Errors: `RECORD_TAMPERED`.
+    pub(super) fn verify_both(&self, head: &Head) -> Result<(SecretRecord, StreamHead)> {
         let stream = self.stream.as_ref().map(|record| StreamHead::verify(record, &head.keys.record)).transpose();
         // A row without a MAC is nobody's: that is told first.
         if self.secret.mac.is_none() {
-            return SecretRecord::verify(&self.secret, &head.keys.record);
+            self.secret.verify(&head.keys.record)?;
         }
-        verify_secret(&self.secret, stream?.as_ref(), head)
+        let stream = stream?;
+        let secret = verify_secret(&self.secret, stream.as_ref(), head)?;
+        // INVARIANT: a secret that was verified fits the head of its stream.
+        stream.map(|stream| (secret, stream)).ok_or_else(|| self.secret.tampered("it has no history"))
     }
 }
 

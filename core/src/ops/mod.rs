@@ -10,26 +10,46 @@ mod census;
 mod confirm;
 mod delete;
 mod exists;
+mod expire;
 mod get;
+mod grace;
+mod grants;
 mod initialise;
 mod list;
+mod policy;
 mod propose;
+mod rekey;
+mod retire;
+mod rollback;
 mod rotate;
+mod rotation_status;
 mod scene;
 mod set;
+mod state;
 mod transact;
 mod unchained;
+mod verify;
 mod verify_audit;
+mod versions;
 
 pub use adopt::Adopted;
 pub use audit::History;
 pub use census::{Census, KeyCount};
 pub use confirm::Confirmed;
+pub use expire::{Expiry, Purged};
 pub use get::Revealed;
+pub use grants::{Granted, Grants};
 pub use list::{Listed, Listing};
+pub use policy::PolicyInForce;
 pub use propose::Proposed;
-pub use set::Written;
+pub use rekey::Rekeyed;
+pub use retire::Retired;
+pub use rotate::Rotation;
+pub use rotation_status::{RotationReport, RotationState};
+pub use set::{NewValue, Setting, Written};
+pub use verify::{Match, Verified};
 pub use verify_audit::AuditReport;
+pub use versions::{ListedVersion, Versions};
 
 pub(crate) use adopt::adopt;
 pub(crate) use audit::audit;
@@ -38,18 +58,30 @@ pub(crate) use census::census;
 pub(crate) use confirm::confirm;
 pub(crate) use delete::delete;
 pub(crate) use exists::exists;
+pub(crate) use expire::{expire, purge};
 pub(crate) use get::get;
+pub(crate) use grace::revoke_previous;
+pub(crate) use grants::{grant, grants, revoke};
 pub(crate) use list::list;
+pub(crate) use policy::{policy, set_policy};
 pub(crate) use propose::propose;
+pub(crate) use rekey::{REKEY_PAGE_MAX, rekey};
+pub(crate) use retire::retire;
+pub(crate) use rollback::rollback;
 pub(crate) use rotate::rotate;
+pub(crate) use rotation_status::rotation_status;
 pub(crate) use set::set;
+pub(crate) use state::{disable, enable};
+pub(crate) use verify::verify;
 pub(crate) use verify_audit::verify_audit;
+pub(crate) use versions::versions;
 
 use crate::audit::Action;
 use crate::error::{Error, ErrorCode, Result};
 use crate::flow::Io;
 use crate::ident::Actor;
 use crate::keyring::Keyring;
+use crate::policy::{Decision, Permission, Policy, Subject};
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
 use alloc::format;
@@ -73,9 +105,26 @@ pub(crate) struct Settings {
     pub(crate) value_max: usize,
     /// How long a proposal waits, in milliseconds.
     pub(crate) proposal_millis: i64,
+    /// Who may do what, if that is fixed in code; otherwise the store's policy says so, if it has one.
+    pub(crate) policy: Option<Policy>,
 }
 
 impl Settings {
+    /// Whether an actor may use a vault that does not exist yet: there is no policy but one that is fixed in code. Errors:
+    /// `SESSION_EXPIRED`, `PERMISSION_DENIED`.
+    fn authorize_first(&self, call: &transact::Call<'_>, now: Timestamp) -> Result<()> {
+        self.authorize(call.actor, now)?;
+        let subject = Subject { user: call.actor.id(), roles: call.actor.roles() };
+        match (&self.policy, call.permission) {
+            (Some(policy), Some(permission)) if !policy.decide(subject, permission, call.scope).allowed => {
+                Err(Decision::refusal(permission, None))
+            }
+            // There is no proposal yet, and no command that was not understood makes a vault.
+            (Some(_), None) => Err(Decision::refusal(Permission::Write, None)),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether an actor may use the vault at an instant. Errors: `SESSION_EXPIRED`, `PERMISSION_DENIED`.
     fn authorize(&self, actor: &Actor, now: Timestamp) -> Result<()> {
         if actor.session_expires_at().is_some_and(|end| end <= now) {

@@ -4,13 +4,13 @@ use super::Settings;
 use super::transact::{Call, EventPlan, Plan, Writes, transact};
 use crate::audit::Action;
 use crate::crypto::sealed;
-use crate::encoding::{base64url, hex};
+use crate::encoding::base64url;
 use crate::entropy::make_bytes;
 use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{Expected, Io, Put};
 use crate::ident::{Actor, Slot};
 use crate::mask::{MaskStyle, mask};
-use crate::record::{Change, Proposal, ProposalState, pending};
+use crate::record::{Change, Proposal, ProposalState, SecretRecord, pending};
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
 use alloc::string::{String, ToString};
@@ -46,7 +46,7 @@ pub(crate) async fn propose(
     slot: &Slot,
     (change, value): (Change, Option<&SecretBytes>),
 ) -> Result<Proposed> {
-    let call = Call::of_secret(Action::Propose, actor, slot);
+    let call = Call { permission: Some(change.permission()), ..Call::of_secret(Action::Propose, actor, slot) };
     // One id for all attempts: a store may come to know of the first one late.
     let uid = io.with_entropy(make_bytes::<16>)?;
     transact(io, settings, &call, |scene, entropy| {
@@ -72,7 +72,7 @@ pub(crate) async fn propose(
             platform: actor.platform().map(ToString::to_string),
             proposed_at: scene.now,
             expires_at: scene.now.plus_millis(settings.proposal_millis),
-            seen: secret.map(|secret| (hex(&secret.uid), secret.revision)),
+            seen: secret.map(SecretRecord::seen),
             state: ProposalState::Open,
         };
         if let Some(value) = value {

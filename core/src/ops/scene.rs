@@ -1,12 +1,14 @@
 //! What an operation sees before it decides: the opened head, the secret in question, and the streams.
 
 use super::Settings;
-use crate::audit::{Fault, VAULT_STREAM};
+use super::transact::Writes;
+use crate::audit::{Action, Fault, VAULT_STREAM};
 use crate::encoding::hex;
 use crate::error::{Error, ErrorCode, Result};
-use crate::flow::{Expected, Io};
-use crate::ident::Slot;
-use crate::record::{Head, Record, RecordKey, SecretRecord, StreamHead};
+use crate::flow::{Check, Expected, Io, Put};
+use crate::ident::{Actor, Slot};
+use crate::policy::{Decision, Grant, Permission, Scope, Subject};
+use crate::record::{Head, PolicyRecord, Record, RecordKey, RecordKind, Ring, SecretRecord, StreamHead};
 use crate::time::Timestamp;
 use alloc::format;
 use alloc::vec::Vec;
@@ -16,14 +18,20 @@ pub(super) struct Scene<'a> {
     pub(super) settings: &'a Settings,
     pub(super) now: Timestamp,
     pub(super) head: Head,
+    /// The record that the head was opened from.
+    pub(super) head_record: Record,
     pub(super) vault_stream: StreamHead,
+    /// The policy of the store; not looked at where one is fixed in code.
+    pub(super) policy: Option<PolicyRecord>,
+    /// Absent in vaults that were made before there were rings, until their first `rekey`.
+    pub(super) ring: Option<Ring>,
     /// The secret in the slot, unless its record was tampered with: then the error, which the operation meets when it
     /// looks.
     secret: Result<Option<SecretRecord>>,
     /// The head of the slot's stream: the secret's own, or that of the secret which had the slot before.
     stream: Option<StreamHead>,
-    /// The other records that were asked for, as far as they exist, in the order of their keys.
-    pub(super) records: Vec<Record>,
+    /// The other records that were asked for, each in the place of its key.
+    pub(super) records: Vec<Option<Record>>,
 }
 
 impl<'a> Scene<'a> {
@@ -34,16 +42,17 @@ impl<'a> Scene<'a> {
         slot: Option<&Slot>,
         also: &[RecordKey],
     ) -> Result<Option<Scene<'a>>> {
-        let mut keys: Vec<RecordKey> = [RecordKey::head(), RecordKey::vault_stream()].into();
+        let of_vault = [RecordKey::head(), RecordKey::vault_stream(), RecordKey::ring(), RecordKey::policy()];
+        let mut keys: Vec<RecordKey> = of_vault.into();
         keys.extend(slot.into_iter().flat_map(|slot| [RecordKey::secret(slot), RecordKey::stream(slot)]));
         keys.extend_from_slice(also);
         let mut records = io.load(keys).await?.into_iter();
         let mut next = || records.next().flatten();
-        let (Some(head), vault_stream) = (next(), next()) else {
+        let (Some(head_record), vault_stream, ring, policy) = (next(), next(), next(), next()) else {
             return Ok(None);
         };
         let (secret, stream) = if slot.is_some() { (next(), next()) } else { (None, None) };
-        let head = Head::open(&head, &settings.keyring)?;
+        let head = Head::open(&head_record, &settings.keyring)?;
         if settings.vault_id.is_some_and(|pinned| pinned != head.vault_id) {
             let message = format!("the store holds another vault, {}: open the right store", hex(&head.vault_id));
             return Err(Error::new(ErrorCode::VaultHeadMissing, message));
@@ -56,17 +65,58 @@ impl<'a> Scene<'a> {
                 return Err(Error::from(&fault));
             }
         };
+        let of_history = |record: &Option<Record>, mac: Option<[u8; 32]>| match record {
+            Some(record) if record.mac_bytes() != mac => {
+                Err(record.tampered("it does not fit the vault's history: it was put back to an earlier state"))
+            }
+            None if mac.is_some() => {
+                Err(Error::new(ErrorCode::RecordTampered, "a record of the vault was taken away: restore the store"))
+            }
+            _ => Ok(()),
+        };
+        of_history(&ring, vault_stream.ring_mac)?;
+        of_history(&policy, vault_stream.policy_mac)?;
+        let ring = ring.map(|record| Ring::verify(&record, &head.keys.record)).transpose()?;
+        let policy = policy.map(|record| PolicyRecord::verify(&record, &head.keys.record)).transpose()?;
         let stream = stream.map(|record| StreamHead::verify(&record, &head.keys.record)).transpose()?;
+        let (ring_revision, policy_revision) =
+            (revision_of(&ring), policy.as_ref().map_or(0, |policy| policy.revision));
+        if stream
+            .as_ref()
+            .is_some_and(|head| ring_revision < head.ring_revision || policy_revision < head.policy_revision)
+        {
+            let message =
+                "the policy or the ring of keys was put back to an earlier state than the secret was used under";
+            return Err(Error::new(ErrorCode::RecordTampered, message));
+        }
+        if ring.as_ref().is_some_and(|ring| ring.is_retired(&head.sealed_under)) {
+            return Err(head_record.tampered("it is sealed under a retired key: it was put back to an earlier state"));
+        }
         let secret = secret.map(|record| verify_secret(&record, stream.as_ref(), &head)).transpose();
-        Ok(Some(Scene {
-            settings,
-            now: io.now(),
-            head,
-            vault_stream,
-            secret,
-            stream,
-            records: records.flatten().collect(),
-        }))
+        let (now, records) = (io.now(), records.collect());
+        Ok(Some(Scene { settings, now, head, head_record, vault_stream, policy, ring, secret, stream, records }))
+    }
+
+    /// Whether an actor has a permission here; everybody has where there is no policy. Errors: `PERMISSION_DENIED`.
+    pub(super) fn permit(&self, actor: &Actor, permission: Permission, scope: Scope<'_>) -> Result<()> {
+        let grants = self.secret().ok().flatten().map(|secret| secret.grants.as_slice()).unwrap_or_default();
+        if self.may(actor, permission, scope, grants) {
+            return Ok(());
+        }
+        // Alike whether there is such a secret or not: who may not read it does not learn that either.
+        Err(Decision::refusal(permission, None))
+    }
+
+    /// The same for a secret with certain grants, as a plain answer.
+    pub(super) fn may(&self, actor: &Actor, permission: Permission, scope: Scope<'_>, grants: &[Grant]) -> bool {
+        let subject = Subject { user: actor.id(), roles: actor.roles() };
+        if let Some(policy) = &self.settings.policy {
+            return policy.decide_with_grants(subject, permission, scope, grants, self.now).allowed;
+        }
+        let Some(PolicyRecord { policy, since, .. }) = &self.policy else { return true };
+        // Before there was a policy everybody could grant anything to anybody.
+        let grants: Vec<Grant> = grants.iter().filter(|grant| *since <= grant.granted_at).cloned().collect();
+        policy.decide_with_grants(subject, permission, scope, &grants, self.now).allowed
     }
 
     /// The secret, if there is one. Errors: `RECORD_TAMPERED`.
@@ -107,6 +157,39 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Whether this keyring may write what an action came to: where nothing is sealed, a stale one may, so that a leak can be
+    /// contained from every host. Errors: `KEYRING_STALE`.
+    pub(super) fn check_writer(&self, action: Action, writes: &Writes) -> Result<()> {
+        let stored = self.secret().ok().flatten().and_then(|secret| secret.current.value.as_ref());
+        let seals = |put: &Put| match put.record.key.kind {
+            RecordKind::Secret => put.record.columns.value_encrypted.as_ref() != stored,
+            RecordKind::Pending => action != Action::Cancel,
+            _ => false,
+        };
+        match &self.ring {
+            Some(ring) if !writes.changed.is_empty() || writes.puts.iter().any(seals) => {
+                ring.check_writer(&self.settings.keyring)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The revisions of the ring and of the policy; 0 for what is not there.
+    pub(super) fn revisions(&self) -> (u64, u64) {
+        (revision_of(&self.ring), self.policy.as_ref().map_or(0, |policy| policy.revision))
+    }
+
+    /// The ring and the policy, unless they are written: what was decided under them is decided anew when they have changed
+    /// by the time of the commit.
+    pub(super) fn unwritten(&self, puts: &[Put]) -> impl Iterator<Item = Check> {
+        let (ring, policy) = self.revisions();
+        let unwritten = |key: &RecordKey| !puts.iter().any(|put| put.record.key == *key);
+        [(RecordKey::ring(), ring), (RecordKey::policy(), policy)]
+            .into_iter()
+            .filter(move |(key, _)| unwritten(key))
+            .map(|(key, revision)| Check { key, expected: expected(revision) })
+    }
+
     /// Whether the slot is that of a secret, or was.
     pub(super) fn is_known(&self) -> bool {
         self.stream.is_some() || matches!(&self.secret, Ok(Some(_)))
@@ -116,6 +199,10 @@ impl<'a> Scene<'a> {
     pub(super) fn expected_stream(&self) -> Expected {
         expected(self.stream.as_ref().map_or(0, |head| head.revision))
     }
+}
+
+fn revision_of(ring: &Option<Ring>) -> u64 {
+    ring.as_ref().map_or(0, |ring| ring.revision)
 }
 
 /// Reads a secret's record after verifying it, also against the head of its stream. Errors: `RECORD_TAMPERED`.

@@ -1,16 +1,19 @@
 //! Set: a secret of that name has that value from now on, whether it is new or not.
 
 use super::Settings;
+use super::expire::Expiry;
 use super::scene::Scene;
 use super::transact::{Call, Detail, EventPlan, Plan, Writes, transact};
 use crate::audit::Action;
 use crate::crypto::sealed;
 use crate::encoding::hex;
 use crate::entropy::{Entropy, make_bytes};
-use crate::error::Result;
+use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{Expected, Io, Put};
+use crate::generate::Generator;
 use crate::ident::{Actor, Slot};
-use crate::record::{Counters, Reason, RecordKey, SecretRecord, SecretState, StreamHead, Version};
+use crate::record::{Reason, RecordKey, SecretRecord, StreamHead, Version};
+use crate::rotation::Sensitivity;
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
 use alloc::string::{String, ToString};
@@ -39,16 +42,88 @@ impl Written {
     }
 }
 
-/// Sets a secret. Errors: `NAME_INVALID`, `VALUE_INVALID`, those of [`transact`].
+/// Where a new value comes from.
+#[derive(Debug)]
+pub enum NewValue {
+    /// The caller has it.
+    Given(SecretBytes),
+    /// The vault makes it.
+    Generated(Generator),
+}
+
+impl From<SecretBytes> for NewValue {
+    fn from(value: SecretBytes) -> Self {
+        NewValue::Given(value)
+    }
+}
+
+impl NewValue {
+    /// The value. Errors: `ENTROPY_FAILED`.
+    pub(super) fn make(&self, entropy: &mut dyn Entropy) -> Result<SecretBytes> {
+        match self {
+            NewValue::Given(value) => Ok(SecretBytes::copy_of(value.expose())),
+            NewValue::Generated(generator) => generator.make(entropy),
+        }
+    }
+}
+
+/// What a set can tell of a secret besides its value. What is absent stays as it is, but for the end: a new value has none
+/// unless it is given one.
+#[derive(Clone, Debug, Default)]
+pub struct Setting {
+    /// How much harm a leak would do.
+    pub sensitivity: Option<Sensitivity>,
+    /// When the value ends.
+    pub expiry: Option<Expiry>,
+    /// Whom to tell when it is due for rotation: at most 16 texts of 1 to 256 bytes.
+    pub notify: Option<Vec<String>>,
+    /// What makes its next value.
+    pub generator: Option<Generator>,
+}
+
+/// The most contacts of a secret.
+const NOTIFY_MAX: usize = 16;
+
+impl Setting {
+    /// Errors: `INVALID_ARGUMENT`, `LIMIT_EXCEEDED`.
+    fn tell(&self, secret: &mut SecretRecord) -> Result<()> {
+        if let Some(notify) = &self.notify {
+            let is_bad =
+                |contact: &String| contact.is_empty() || contact.len() > 256 || contact.contains(char::is_control);
+            if notify.len() > NOTIFY_MAX || notify.iter().any(is_bad) {
+                let message = "notify takes at most 16 contacts of 1 to 256 bytes without control characters";
+                return Err(Error::new(ErrorCode::LimitExceeded, message));
+            }
+            secret.notify.clone_from(notify);
+        }
+        if let Some(sensitivity) = self.sensitivity {
+            secret.sensitivity = sensitivity;
+        }
+        if let Some(generator) = &self.generator {
+            secret.generator = Some(generator.clone());
+        }
+        Ok(())
+    }
+
+    fn end(&self, now: Timestamp) -> Result<Option<Timestamp>> {
+        self.expiry.unwrap_or(Expiry::Never).end(now)
+    }
+}
+
+/// Sets a secret. Errors: `NAME_INVALID`, `VALUE_INVALID`, `INVALID_ARGUMENT`, `LIMIT_EXCEEDED`, those of [`transact`].
 pub(crate) async fn set(
     io: &Io,
     settings: &Settings,
     actor: &Actor,
     slot: &Slot,
-    value: &SecretBytes,
+    (value, setting): (&NewValue, &Setting),
 ) -> Result<Written> {
     let call = Call::of_secret(Action::Set, actor, slot);
-    transact(io, settings, &call, |scene, entropy| plan_set(scene, entropy, actor, slot, value)).await
+    transact(io, settings, &call, |scene, entropy| {
+        let value = value.make(entropy)?;
+        plan_set(scene, entropy, actor, slot, (&value, setting))
+    })
+    .await
 }
 
 /// The plan of a set; also what a confirmed one does.
@@ -57,34 +132,42 @@ pub(super) fn plan_set(
     entropy: &mut dyn Entropy,
     actor: &Actor,
     slot: &Slot,
-    value: &SecretBytes,
+    (value, setting): (&SecretBytes, &Setting),
 ) -> Result<Plan<Written>> {
     scene.settings.check_value(value)?;
     match scene.secret()? {
-        Some(secret) => plan_new_version(scene, entropy, actor, secret, value, (Action::Set, Reason::Manual)),
-        None => plan_create(scene, entropy, actor, slot, value),
+        Some(secret) => {
+            let mut secret = secret.clone();
+            setting.tell(&mut secret)?;
+            let why = (Action::Set, Reason::Manual);
+            plan_new_version(scene, entropy, actor, secret, (value, setting.end(scene.now)?), why)
+        }
+        None => plan_create(scene, entropy, actor, slot, (value, setting)),
     }
 }
 
-/// The plan of giving an existing secret another value.
+/// The plan of a change of an existing secret that leaves its values alone.
+pub(super) fn plan_update(scene: &Scene<'_>, mut secret: SecretRecord, detail: Detail) -> Result<Plan<Written>> {
+    let expected = Expected::Revision(secret.revision);
+    secret.updated_at = Some(scene.now);
+    let output = Written::of(&secret.slot, Some(secret.current.number), false, scene.now);
+    let puts = vec![Put { record: secret.next_record(&scene.head.keys.record)?, expected }];
+    Ok(Plan { output, writes: Writes { puts, ..Writes::default() }, event: EventPlan::Detailed(detail) })
+}
+
+/// The plan of giving an existing secret another value, which ends then, or never.
 pub(super) fn plan_new_version(
     scene: &Scene<'_>,
     entropy: &mut dyn Entropy,
     actor: &Actor,
-    secret: &SecretRecord,
-    value: &SecretBytes,
+    mut secret: SecretRecord,
+    (value, expires_at): (&SecretBytes, Option<Timestamp>),
     (action, reason): (Action, Reason),
 ) -> Result<Plan<Written>> {
-    let mut secret = secret.clone();
-    let expected = Expected::Revision(secret.revision);
     let number = secret.current.number.saturating_add(1);
     let version = seal_version(scene, entropy, actor, &secret, number, value, reason)?;
-    secret.push_version(version);
-    secret.updated_at = Some(scene.now);
-    let output = Written::of(&secret.slot, Some(number), false, scene.now);
-    let puts = vec![Put { record: secret.next_record(&scene.head.keys.record)?, expected }];
-    let detail = Detail { reason: Some(reason), ..Detail::of(action) };
-    Ok(Plan { output, writes: Writes { puts, ..Writes::default() }, event: EventPlan::Detailed(detail) })
+    secret.push_version(version, expires_at, scene.now);
+    plan_update(scene, secret, Detail { reason: Some(reason), ..Detail::of(action) })
 }
 
 fn plan_create(
@@ -92,32 +175,18 @@ fn plan_create(
     entropy: &mut dyn Entropy,
     actor: &Actor,
     slot: &Slot,
-    value: &SecretBytes,
+    (value, setting): (&SecretBytes, &Setting),
 ) -> Result<Plan<Written>> {
     slot.check()?;
     let (uid, reason) = (make_bytes(entropy)?, Reason::Manual);
-    let unset = Version {
-        number: 0,
-        value: None,
-        key_id: None,
-        at: None,
-        by: None,
-        reason,
-        fingerprint: None,
-        compromised: false,
-    };
     let mut secret = SecretRecord {
-        slot: slot.clone(),
-        revision: 0,
-        uid,
-        state: SecretState::Active,
-        current: unset,
-        previous: Vec::new(),
         created_by: Some(actor.id().to_string()),
         created_at: Some(scene.now),
         updated_at: Some(scene.now),
-        counters: Counters::default(),
+        ..SecretRecord::unset(slot.clone(), uid)
     };
+    setting.tell(&mut secret)?;
+    secret.expires_at = setting.end(scene.now)?;
     secret.current = seal_version(scene, entropy, actor, &secret, 1, value, reason)?;
     // The new secret's stream takes the slot's head over at once: whoever read the slot before, under an earlier secret,
     // then meets a conflict although revisions start again at 1.
@@ -155,5 +224,6 @@ fn seal_version(
         reason,
         fingerprint: Some(hex(&scene.head.keys.fingerprint.mac(value.expose()))),
         compromised: false,
+        ended_at: None,
     })
 }

@@ -2,14 +2,15 @@
 
 use super::Settings;
 use super::initialise::initialise;
-use super::scene::{Scene, expected};
+use super::scene::{self, Scene, expected};
 use crate::audit::{Action, Draft, Outcome, link};
 use crate::encoding::hex;
 use crate::entropy::{Entropy, make_bytes};
 use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{ChangeSet, Check, Committed, CounterDelta, Delete, Expected, Io, Put};
 use crate::ident::{Actor, Slot};
-use crate::record::{Reason, RecordKey};
+use crate::policy::{Permission, Scope};
+use crate::record::{Reason, RecordKey, RecordKind, SecretRecord, StreamHead};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -21,17 +22,26 @@ pub(super) struct Call<'a> {
     pub(super) action: Action,
     pub(super) actor: &'a Actor,
     pub(super) slot: Option<&'a Slot>,
+    /// What the actor needs, and for what. Where it depends on what is read, nothing: the decision asks then.
+    pub(super) permission: Option<Permission>,
+    pub(super) scope: Scope<'a>,
     /// Records to load besides.
     pub(super) also: Vec<RecordKey>,
 }
 
 impl<'a> Call<'a> {
     pub(super) fn of_vault(action: Action, actor: &'a Actor) -> Self {
-        Call { action, actor, slot: None, also: Vec::new() }
+        Call { action, actor, slot: None, permission: permission_for(action), scope: Scope::Vault, also: Vec::new() }
     }
 
     pub(super) fn of_secret(action: Action, actor: &'a Actor, slot: &'a Slot) -> Self {
-        Call { action, actor, slot: Some(slot), also: Vec::new() }
+        Call { slot: Some(slot), scope: Scope::from(slot), ..Call::of_vault(action, actor) }
+    }
+
+    /// Of what is in a namespace, or in all. The permission allows to go on, and is asked again for each secret.
+    pub(super) fn of_namespace(action: Action, actor: &'a Actor, namespace: Option<&'a str>) -> Self {
+        let scope = namespace.map_or(Scope::AnyNamespace, Scope::Namespace);
+        Call { scope, ..Call::of_vault(action, actor) }
     }
 }
 
@@ -49,6 +59,15 @@ pub(super) struct Writes {
     pub(super) deletes: Vec<Delete>,
     pub(super) checks: Vec<Check>,
     pub(super) counters: Vec<CounterDelta>,
+    /// Other secrets that change with it, each with an event of its own.
+    pub(super) changed: Vec<Changed>,
+}
+
+/// A secret that changes in passing.
+pub(super) struct Changed {
+    /// As it will be; its revision is that of the stored record.
+    pub(super) secret: SecretRecord,
+    pub(super) stream: StreamHead,
 }
 
 /// What the event of a plan says.
@@ -69,6 +88,8 @@ pub(super) struct Detail {
     pub(super) uid: Option<[u8; 16]>,
     pub(super) reason: Option<Reason>,
     pub(super) digest: Option<[u8; 32]>,
+    /// What it came to, when that is not the success that the commit makes of it.
+    pub(super) outcome: Option<Outcome>,
     /// Secrets that are adopted with it: an event for each follows.
     pub(super) adopted: Vec<(Slot, [u8; 16])>,
 }
@@ -76,7 +97,15 @@ pub(super) struct Detail {
 impl Detail {
     /// An event of an action and nothing more, in the stream of its secret.
     pub(super) fn of(action: Action) -> Self {
-        Detail { action, in_vault_stream: false, uid: None, reason: None, digest: None, adopted: Vec::new() }
+        Detail {
+            action,
+            in_vault_stream: false,
+            uid: None,
+            reason: None,
+            digest: None,
+            outcome: None,
+            adopted: Vec::new(),
+        }
     }
 
     /// The same in the vault's stream.
@@ -97,11 +126,57 @@ impl<T> Plan<T> {
     }
 }
 
-/// Whether the actor may, before anything is read. A refusal is recorded before it is returned.
+/// Whether the actor may, before anything else is read. A refusal is recorded before it is returned.
 pub(super) async fn authorized(io: &Io, settings: &Settings, call: &Call<'_>) -> Result<()> {
-    match settings.authorize(call.actor, io.now()) {
+    let allowed = match Scene::load(io, settings, call.slot, &[]).await? {
+        Some(scene) => authorize(&scene, call),
+        None => settings.authorize_first(call, io.now()),
+    };
+    match allowed {
         Ok(()) => Ok(()),
         Err(refusal) => transact(io, settings, call, |_, _| Err(refusal.clone())).await,
+    }
+}
+
+/// Errors: `SESSION_EXPIRED`, `PERMISSION_DENIED`.
+fn authorize(scene: &Scene<'_>, call: &Call<'_>) -> Result<()> {
+    scene.settings.authorize(call.actor, scene.now)?;
+    call.permission.map_or(Ok(()), |permission| scene.permit(call.actor, permission, call.scope))
+}
+
+/// What an actor needs for an action. Exhaustive: an action that is added has to say.
+fn permission_for(action: Action) -> Option<Permission> {
+    match action {
+        Action::Get
+        | Action::Exists
+        | Action::Audit
+        | Action::VerifyAudit
+        | Action::Versions
+        | Action::Verify
+        | Action::VerifyPrevious
+        | Action::RotationStatus => Some(Permission::Read),
+        Action::List => Some(Permission::List),
+        Action::Set
+        | Action::Rotate
+        | Action::Rollback
+        | Action::Disable
+        | Action::Enable
+        | Action::RevokePrevious
+        | Action::Expire => Some(Permission::Write),
+        Action::Delete | Action::Purge => Some(Permission::Delete),
+        Action::Adopted
+        | Action::Census
+        | Action::Grant
+        | Action::Revoke
+        | Action::Grants
+        | Action::SetPolicy
+        | Action::Policy
+        | Action::Rekey
+        | Action::Retire => Some(Permission::Admin),
+        // Those of the proposed change, once it is known; of a command that was not understood, none.
+        Action::Propose | Action::Confirm | Action::Cancel | Action::Command => None,
+        // Nobody does this by itself.
+        Action::Init => None,
     }
 }
 
@@ -135,12 +210,13 @@ async fn commit_decision(io: &Io, settings: &Settings, call: &Call<'_>, decide: 
     for attempt in 0..ATTEMPTS {
         let Some(scene) = Scene::load(io, settings, call.slot, &call.also).await? else {
             // There is no history yet that a refusal could go into.
-            settings.authorize(call.actor, io.now())?;
+            settings.authorize_first(call, io.now())?;
             initialise(io, settings).await?;
             continue;
         };
-        let decided = settings.authorize(call.actor, scene.now);
+        let decided = authorize(&scene, call);
         let decided = decided.and_then(|()| io.with_entropy(|entropy| decide(&scene, entropy)));
+        let decided = decided.and_then(|decided| scene.check_writer(call.action, &decided.0).map(|()| decided));
         let (result, writes, event) = match decided {
             Ok((writes, event)) => (Ok(()), writes, event),
             Err(error) => (Err(error), Writes::default(), EventPlan::Plain),
@@ -193,17 +269,26 @@ fn change_set(
     // names belong, and what is in the history stays there.
     let names = code.is_none() && matches!(call.action, Action::Set | Action::Propose | Action::Confirm);
     let slot = call.slot.filter(|_| names || scene.is_known());
+    let told = detail.and_then(|detail| detail.outcome);
+    // Which policy or ring it was that came into force can be told afterwards.
+    let rule = match call.action {
+        Action::SetPolicy => Some(RecordKind::Policy),
+        Action::Rekey | Action::Retire => Some(RecordKind::Ring),
+        _ => None,
+    };
+    let rule_mac =
+        writes.puts.iter().find(|put| Some(put.record.key.kind) == rule).and_then(|put| put.record.mac_bytes());
     let draft = Draft {
         action: detail.map_or(call.action, |detail| detail.action),
         actor: Some(call.actor),
         slot,
         uid: detail.and_then(|detail| detail.uid).or(secret.map(|secret| secret.uid)),
-        outcome: code.map_or(Outcome::Success, outcome_of),
+        outcome: code.map_or(told.unwrap_or(Outcome::Success), outcome_of),
         code,
         reason: detail.and_then(|detail| detail.reason),
-        digest: detail.and_then(|detail| detail.digest),
+        digest: detail.and_then(|detail| detail.digest).or(rule_mac),
     };
-    let Writes { mut puts, deletes, mut checks, counters } = writes;
+    let Writes { mut puts, deletes, mut checks, counters, changed } = writes;
     let mut stream = own.map_or_else(|| scene.vault_stream.clone(), |secret| scene.own_stream(secret));
     let expected = expected(stream.revision);
     let stamp = (operation_id, scene.head.epoch, scene.now);
@@ -211,6 +296,25 @@ fn change_set(
     for (slot, uid) in detail.map(|detail| detail.adopted.as_slice()).unwrap_or_default() {
         events.push(link(&Draft::adopted(slot, *uid), &mut stream, &scene.head.keys.audit, stamp));
     }
+    for Changed { secret, stream: mut its_own } in changed {
+        let record = secret.next_record(&scene.head.keys.record)?;
+        let draft = Draft { slot: Some(&secret.slot), uid: Some(secret.uid), ..draft.clone() };
+        let expected_stream = scene::expected(its_own.revision);
+        its_own.secret_mac = record.mac_bytes();
+        (its_own.ring_revision, its_own.policy_revision) = scene.revisions();
+        events.push(link(&draft, &mut its_own, &scene.head.keys.audit, stamp));
+        puts.push(Put { record, expected: Expected::Revision(secret.revision) });
+        puts.push(Put { record: its_own.next_record(&scene.head.keys.record)?, expected: expected_stream });
+    }
+    (stream.ring_revision, stream.policy_revision) = scene.revisions();
+    for put in &puts {
+        match put.record.key.kind {
+            RecordKind::Policy => stream.policy_mac = put.record.mac_bytes(),
+            RecordKind::Ring => stream.ring_mac = put.record.mac_bytes(),
+            _ => {}
+        }
+    }
+    checks.extend(scene.unwritten(&puts));
     if let Some(secret) = own {
         let key = RecordKey::secret(&secret.slot);
         match puts.iter().find(|put| put.record.key == key) {

@@ -37,7 +37,7 @@ pub struct Grant {
     pub id: String,
     /// To whom.
     pub to: Grantee,
-    /// What: `read`, `write`, `list`, `delete`. A grant of anything else has no effect.
+    /// What: `read`, `write`, `delete`. A grant of anything else has no effect.
     pub actions: Vec<Permission>,
     /// From this instant on it gives nothing any more; none: it does not end.
     pub until: Option<Timestamp>,
@@ -59,7 +59,7 @@ impl Grant {
             return refused(&format!("the user or role of a grant {WHO_RULE}"));
         }
         if self.actions.is_empty() {
-            return refused("a grant needs an action: use read, write, list or delete");
+            return refused("a grant needs an action: use read, write or delete");
         }
         for (index, action) in self.actions.iter().enumerate() {
             if !action.is_grantable() {
@@ -110,7 +110,7 @@ mod tests {
         Grant {
             id: "g1".into(),
             to: Grantee::User("bob".into()),
-            actions: vec![Permission::Read, Permission::List],
+            actions: vec![Permission::Read, Permission::Write],
             until: Some(Timestamp::from_millis(1_000)),
             granted_by: "alice".into(),
             granted_at: Timestamp::from_millis(500),
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn a_grant_is_read_back_as_it_was_written() {
         let written = concat!(
-            r#"{"id":"g1","to":{"user":"bob"},"actions":["read","list"],"until":1000,"#,
+            r#"{"id":"g1","to":{"user":"bob"},"actions":["read","write"],"until":1000,"#,
             r#""granted_by":"alice","granted_at":500}"#,
         );
         let endless = Grant { to: Grantee::Role("analyst".into()), until: None, ..grant() };
@@ -138,8 +138,8 @@ mod tests {
             (r#"{"user":"bob"}"#, r#"{"group":"bob"}"#),
             (r#"{"user":"bob"}"#, r#"{"user":null}"#),
             (r#"{"user":"bob"}"#, r#""user""#),
-            (r#"["read","list"]"#, r#"["*"]"#),
-            (r#"["read","list"]"#, r#""read""#),
+            (r#"["read","write"]"#, r#"["*"]"#),
+            (r#"["read","write"]"#, r#""read""#),
             ("1000", "1000.5"),
             (r#""id":"g1","#, ""),
             (r#""id":"g1""#, r#""id":"g1","ids":"g1""#),
@@ -161,6 +161,7 @@ mod tests {
             (Grant { actions: vec![], ..grant() }, "needs an action"),
             (Grant { actions: vec![Permission::Read, Permission::Admin], ..grant() }, "admin can't be granted"),
             (Grant { actions: vec![Permission::Export], ..grant() }, "export can't be granted"),
+            (Grant { actions: vec![Permission::List], ..grant() }, "list can't be granted"),
             (Grant { actions: vec![Permission::Read, Permission::Read], ..grant() }, "twice"),
             (Grant { until: Some(Timestamp::from_millis(500)), ..grant() }, "later time"),
         ];

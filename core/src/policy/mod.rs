@@ -101,9 +101,9 @@ impl Permission {
         Self::ALL.into_iter().find(|permission| permission.name() == name)
     }
 
-    /// Whether a [`Grant`] can give it: `export` and `admin` reach beyond one secret, and only rules give them.
+    /// Whether a [`Grant`] can give it: `list`, `export` and `admin` reach beyond one secret, and only rules give them.
     pub const fn is_grantable(self) -> bool {
-        !matches!(self, Permission::Export | Permission::Admin)
+        matches!(self, Permission::Read | Permission::Write | Permission::Delete)
     }
 }
 

@@ -83,6 +83,29 @@ impl Head {
     }
 }
 
+impl Head {
+    /// A head record with every root sealed anew under the primary, one revision on. Errors: those of opening a sealed
+    /// value; `ENTROPY_FAILED`.
+    pub(crate) fn resealed(
+        &self,
+        record: &Record,
+        keyring: &Keyring,
+        entropy: &mut dyn Entropy,
+        now: Timestamp,
+    ) -> Result<Record> {
+        let mut body: Body = record.body()?;
+        for root in &mut body.roots {
+            let context = context(&self.vault_id, root.epoch);
+            let opened = keyring.open_sealed(&root.sealed, &context)?;
+            root.sealed = sealed::seal(keyring.primary()?, entropy, &context, opened.value.expose())?;
+        }
+        let columns = Columns { updated_at: Some(now), ..record.columns.clone() };
+        let revision = record.revision.saturating_add(1);
+        let record = Record { revision, columns, data: write_body(&body)?, ..record.clone() };
+        Ok(record.authenticate(&self.keys.record))
+    }
+}
+
 fn context(vault_id: &[u8; 16], epoch: u64) -> Context<'_> {
     Context { vault_id: Some(vault_id), version: Some(epoch), ..Context::of(Purpose::VaultRoot) }
 }

@@ -5,14 +5,18 @@
 
 mod head;
 pub(crate) mod pending;
+mod policy;
+mod ring;
 mod secret;
 mod stream;
 
 pub(crate) use head::Head;
 pub use pending::Change;
 pub(crate) use pending::{Proposal, ProposalState};
+pub(crate) use policy::PolicyRecord;
+pub(crate) use ring::Ring;
+pub(crate) use secret::{Grace, SecretRecord, Version};
 pub use secret::{Reason, SecretState};
-pub(crate) use secret::{SecretRecord, Version};
 pub(crate) use stream::StreamHead;
 
 use crate::crypto::MacKey;
@@ -38,6 +42,10 @@ pub enum RecordKind {
     Stream,
     /// The vault's head: its id and its sealed root.
     Head,
+    /// The keys of the vault and their states, as all hosts must see them.
+    Ring,
+    /// Who may do what.
+    Policy,
 }
 
 impl RecordKind {
@@ -48,6 +56,8 @@ impl RecordKind {
             RecordKind::Pending => "pending",
             RecordKind::Stream => "stream",
             RecordKind::Head => "head",
+            RecordKind::Ring => "ring",
+            RecordKind::Policy => "policy",
         }
     }
 }
@@ -67,6 +77,16 @@ impl RecordKey {
     /// The key of the vault's head.
     pub(crate) fn head() -> Self {
         Self::of_vault(RecordKind::Head, "vault")
+    }
+
+    /// The key of the ring.
+    pub(crate) fn ring() -> Self {
+        Self::of_vault(RecordKind::Ring, "vault")
+    }
+
+    /// The key of the policy.
+    pub(crate) fn policy() -> Self {
+        Self::of_vault(RecordKind::Policy, "vault")
     }
 
     /// The key of the head of the vault's own stream.
@@ -149,7 +169,14 @@ pub struct Record {
     pub counters: Counters,
 }
 
-read_names!(RecordKind { "secret" => Secret, "pending" => Pending, "stream" => Stream, "head" => Head });
+read_names!(RecordKind {
+    "secret" => Secret,
+    "pending" => Pending,
+    "stream" => Stream,
+    "head" => Head,
+    "ring" => Ring,
+    "policy" => Policy,
+});
 read_fields!(RecordKey { kind, namespace, name });
 
 impl FromJson for Columns {

@@ -5,6 +5,7 @@ use crate::crypto::{Context, MacKey, Purpose};
 use crate::encoding::from_base64url;
 use crate::error::{Error, ErrorCode, Result};
 use crate::ident::Slot;
+use crate::policy::Permission;
 use crate::time::Timestamp;
 use crate::wire::{Fault, Fields, FromJson, Json, read_fields, read_names, tagged, unknown};
 use alloc::string::{String, ToString};
@@ -23,6 +24,14 @@ pub enum Change {
 }
 
 impl Change {
+    /// What an actor needs for it.
+    pub const fn permission(self) -> Permission {
+        match self {
+            Change::Set | Change::Rotate => Permission::Write,
+            Change::Delete => Permission::Delete,
+        }
+    }
+
     /// The change of that wire name: `set`, `rotate` or `delete`. Errors: `INVALID_ARGUMENT`.
     pub fn from_name(name: &str) -> Result<Self> {
         match name {
@@ -68,7 +77,7 @@ pub(crate) struct Body {
     pub(crate) proposed_at: Timestamp,
     /// From this instant on it can't be confirmed.
     pub(crate) expires_at: Timestamp,
-    /// The secret as the proposer saw it: its uid and revision, or absent.
+    /// The secret as the proposer saw it: its uid and the number of its changes, or absent.
     pub(crate) seen: Option<(String, u64)>,
     pub(crate) state: ProposalState,
 }

@@ -4,7 +4,10 @@ use super::{Columns, Counters, Record, RecordKey, write_body};
 use crate::crypto::{Context, MacKey, Purpose};
 use crate::encoding::{from_hex, hex};
 use crate::error::Result;
+use crate::generate::Generator;
 use crate::ident::Slot;
+use crate::policy::Grant;
+use crate::rotation::Sensitivity;
 use crate::time::Timestamp;
 use crate::wire::{read_fields, read_names};
 use alloc::string::{String, ToString};
@@ -53,6 +56,7 @@ impl Reason {
     }
 }
 
+read_names!(SecretState { "active" => Active, "disabled" => Disabled });
 read_names!(Reason {
     "manual" => Manual,
     "rotation" => Rotation,
@@ -73,9 +77,22 @@ pub(crate) struct Version {
     pub(crate) reason: Reason,
     pub(crate) fingerprint: Option<String>,
     pub(crate) compromised: bool,
+    /// In an earlier version, when its value ends; the current one's end is the secret's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ended_at: Option<Timestamp>,
 }
 
-read_fields!(Version { number, value, key_id, at, by, reason, fingerprint, compromised });
+read_fields!(Version { number, value, key_id, at, by, reason, fingerprint, compromised, ended_at });
+
+/// A previous version that is still accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Grace {
+    pub(crate) version: u64,
+    /// From this instant on it is not.
+    pub(crate) valid_until: Timestamp,
+}
+
+read_fields!(Grace { version, valid_until });
 
 /// A secret whose record was verified, or that is about to be written.
 #[derive(Clone, Debug)]
@@ -87,6 +104,18 @@ pub(crate) struct SecretRecord {
     pub(crate) current: Version,
     /// Earlier versions, newest first; at most one less than are kept.
     pub(crate) previous: Vec<Version>,
+    /// Previous versions that are accepted for a while yet; some may be over.
+    pub(crate) grace: Vec<Grace>,
+    pub(crate) sensitivity: Sensitivity,
+    /// From this instant on its value is refused.
+    pub(crate) expires_at: Option<Timestamp>,
+    /// Whom to tell when it is due for rotation.
+    pub(crate) notify: Vec<String>,
+    /// What makes its next value.
+    pub(crate) generator: Option<Generator>,
+    pub(crate) grants: Vec<Grant>,
+    /// How many of its revisions changed nothing but the sealing.
+    pub(crate) resealed: u64,
     pub(crate) created_by: Option<String>,
     pub(crate) created_at: Option<Timestamp>,
     pub(crate) updated_at: Option<Timestamp>,
@@ -100,11 +129,76 @@ struct Body {
     reason: Reason,
     compromised: bool,
     versions: Vec<Version>,
+    // What follows is absent in the records of secrets that were never told any of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grace: Option<Vec<Grace>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sensitivity: Option<Sensitivity>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notify: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generator: Option<Generator>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grants: Option<Vec<Grant>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resealed: Option<u64>,
 }
 
-read_fields!(Body { by, reason, compromised, versions });
+read_fields!(Body {
+    by,
+    reason,
+    compromised,
+    versions,
+    grace,
+    sensitivity,
+    expires_at,
+    notify,
+    generator,
+    grants,
+    resealed
+});
+
+fn unless_empty<T: Clone>(list: &[T]) -> Option<Vec<T>> {
+    (!list.is_empty()).then(|| list.to_vec())
+}
 
 impl SecretRecord {
+    /// A secret that has no value yet, nor anything that can be told of it.
+    pub(crate) fn unset(slot: Slot, uid: [u8; 16]) -> Self {
+        let current = Version {
+            number: 0,
+            value: None,
+            key_id: None,
+            at: None,
+            by: None,
+            reason: Reason::Manual,
+            fingerprint: None,
+            compromised: false,
+            ended_at: None,
+        };
+        SecretRecord {
+            slot,
+            revision: 0,
+            uid,
+            state: SecretState::Active,
+            current,
+            previous: Vec::new(),
+            grace: Vec::new(),
+            sensitivity: Sensitivity::default(),
+            expires_at: None,
+            notify: Vec::new(),
+            generator: None,
+            grants: Vec::new(),
+            resealed: 0,
+            created_by: None,
+            created_at: None,
+            updated_at: None,
+            counters: Counters::default(),
+        }
+    }
+
     /// Reads a record after verifying it. Errors: `RECORD_TAMPERED`.
     pub(crate) fn verify(record: &Record, key: &MacKey) -> Result<Self> {
         record.verify(key)?;
@@ -130,8 +224,16 @@ impl SecretRecord {
                 reason: body.reason,
                 fingerprint: columns.value_fingerprint.clone(),
                 compromised: body.compromised,
+                ended_at: None,
             },
             previous: body.versions,
+            grace: body.grace.unwrap_or_default(),
+            sensitivity: body.sensitivity.unwrap_or_default(),
+            expires_at: body.expires_at,
+            notify: body.notify.unwrap_or_default(),
+            generator: body.generator,
+            grants: body.grants.unwrap_or_default(),
+            resealed: body.resealed.unwrap_or_default(),
             created_by: columns.created_by.clone(),
             created_at: columns.created_at,
             updated_at: columns.updated_at,
@@ -147,6 +249,13 @@ impl SecretRecord {
             reason: current.reason,
             compromised: current.compromised,
             versions: self.previous.clone(),
+            grace: unless_empty(&self.grace),
+            sensitivity: (self.sensitivity != Sensitivity::default()).then_some(self.sensitivity),
+            expires_at: self.expires_at,
+            notify: unless_empty(&self.notify),
+            generator: self.generator.clone(),
+            grants: unless_empty(&self.grants),
+            resealed: (self.resealed > 0).then_some(self.resealed),
         };
         let state = match self.state {
             SecretState::Active => "active",
@@ -174,11 +283,36 @@ impl SecretRecord {
         Ok(record.authenticate(key))
     }
 
-    /// Replaces the current version and keeps the last ones.
-    pub(crate) fn push_version(&mut self, version: Version) {
+    /// Replaces the current version by one that ends then, or never, and keeps the last ones. What had ended stays so: the
+    /// grace of earlier versions is over with it.
+    pub(crate) fn push_version(&mut self, version: Version, expires_at: Option<Timestamp>, now: Timestamp) {
+        if self.is_expired(now) {
+            self.grace.clear();
+        }
         let retired = core::mem::replace(&mut self.current, version);
-        self.previous.insert(0, retired);
+        let ended_at = core::mem::replace(&mut self.expires_at, expires_at);
+        self.previous.insert(0, Version { ended_at, ..retired });
         self.previous.truncate(VERSIONS_KEPT - 1);
+        let kept = &self.previous;
+        self.grace.retain(|grace| kept.iter().any(|version| version.number == grace.version));
+    }
+
+    /// The previous versions that are accepted at an instant, newest first, and until when.
+    pub(crate) fn accepted(&self, now: Timestamp) -> impl Iterator<Item = (&Version, Timestamp)> {
+        self.previous.iter().filter(|version| !version.compromised).filter_map(move |version| {
+            let grace = self.grace.iter().find(|grace| grace.version == version.number && now < grace.valid_until)?;
+            Some((version, grace.valid_until))
+        })
+    }
+
+    /// Whether its value is over at an instant.
+    pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// What a proposal remembers of it: its uid, and the number of its changes.
+    pub(crate) fn seen(&self) -> (String, u64) {
+        (hex(&self.uid), self.revision.saturating_sub(self.resealed))
     }
 
     /// Every version, newest first.

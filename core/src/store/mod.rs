@@ -97,6 +97,7 @@ impl<E> From<Error> for Failed<E> {
 /// ```
 /// use std::sync::Arc;
 /// use strongroom::ident::Slot;
+/// use strongroom::ops::Setting;
 /// use strongroom::store::{MemoryStore, drive};
 /// use strongroom::{Actor, Keyring, SecretBytes, Timestamp, Vault, VaultOptions};
 /// # struct Counting(u64);
@@ -114,7 +115,7 @@ impl<E> From<Error> for Failed<E> {
 /// let (alice, slot) = (Actor::new("alice")?, Slot::parse(None, "STRIPE_API_KEY")?);
 /// let mut store = MemoryStore::new();
 /// let value = SecretBytes::copy_of(b"sk_test_abc123");
-/// let written = drive(vault.set(&alice, &slot, value, os_entropy()), &mut store, now)?;
+/// let written = drive(vault.set(&alice, &slot, (value.into(), Setting::default()), os_entropy()), &mut store, now)?;
 /// assert_eq!(written.version, Some(1));
 /// let read = drive(vault.get(&alice, &slot, os_entropy()), &mut store, now)?;
 /// assert_eq!(read.value.expose(), b"sk_test_abc123");

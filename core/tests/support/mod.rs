@@ -8,7 +8,7 @@ use strongroom::audit::Event;
 use strongroom::error::Result;
 use strongroom::flow::{ChangeSet, Expected, Put};
 use strongroom::ident::Slot;
-use strongroom::ops::{Proposed, Written};
+use strongroom::ops::{NewValue, Proposed, Rotation, Setting, Written};
 use strongroom::record::{Change, Columns, Counters, Record, RecordKey, RecordKind};
 use strongroom::store::MemoryStore;
 use strongroom::{
@@ -121,6 +121,11 @@ pub(crate) fn secret(value: &str) -> SecretBytes {
     SecretBytes::copy_of(value.as_bytes())
 }
 
+/// A given value, and nothing else told of the secret.
+pub(crate) fn plainly(value: &str) -> (NewValue, Setting) {
+    (secret(value).into(), Setting::default())
+}
+
 /// A vault, a store and a clock; one line for one operation.
 pub(crate) struct World {
     pub(crate) keyring: Arc<Keyring>,
@@ -174,7 +179,7 @@ impl World {
     }
 
     pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<Written> {
-        self.act(|vault, actor, entropy| vault.set(actor, &slot(name), secret(value), entropy))
+        self.act(|vault, actor, entropy| vault.set(actor, &slot(name), plainly(value), entropy))
     }
 
     pub(crate) fn get(&mut self, name: &str) -> Result<String> {
@@ -187,7 +192,7 @@ impl World {
     }
 
     pub(crate) fn rotate(&mut self, name: &str, value: &str) -> Result<Written> {
-        self.act(|vault, actor, entropy| vault.rotate(actor, &slot(name), secret(value), entropy))
+        self.act(|vault, actor, entropy| vault.rotate(actor, &slot(name), Rotation::to(secret(value)), entropy))
     }
 
     pub(crate) fn delete(&mut self, name: &str) -> Result<Written> {

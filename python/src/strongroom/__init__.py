@@ -1,10 +1,11 @@
-"""A secrets library to embed: encryption, keyrings, versions, confirmation and tamper-evident audit."""
+"""A secrets library to embed: encryption, keyrings, versions, rotation, policy, confirmation and audit."""
 
+from strongroom._call import Actor, Policy
 from strongroom._error import StrongroomError
 from strongroom._keyring import KeyInfo, Keyring
 from strongroom._native import version
-from strongroom._operations import (
-    Actor,
+from strongroom._operations import Generator
+from strongroom._results import (
     Adopted,
     AuditEvent,
     AuditReport,
@@ -13,9 +14,21 @@ from strongroom._operations import (
     Change,
     CommandReply,
     Confirmed,
+    Grant,
+    GrantAction,
+    Granted,
     KeyCount,
     Listed,
+    ListedVersion,
+    PolicyInForce,
     Proposed,
+    Purged,
+    Rekeyed,
+    Retired,
+    RotationReport,
+    RotationState,
+    Sensitivity,
+    Verified,
     Written,
 )
 from strongroom._secret import Format, MaskStyle, Secret, SecretDetails, mask
@@ -32,16 +45,30 @@ __all__ = [
     "CommandReply",
     "Confirmed",
     "Format",
+    "Generator",
+    "Grant",
+    "GrantAction",
+    "Granted",
     "KeyCount",
     "KeyInfo",
     "Keyring",
     "Listed",
+    "ListedVersion",
     "MaskStyle",
+    "Policy",
+    "PolicyInForce",
     "Proposed",
+    "Purged",
+    "Rekeyed",
+    "Retired",
+    "RotationReport",
+    "RotationState",
     "Secret",
     "SecretDetails",
+    "Sensitivity",
     "StrongroomError",
     "Vault",
+    "Verified",
     "Written",
     "__version__",
     "mask",

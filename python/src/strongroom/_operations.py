@@ -6,226 +6,100 @@ What operations return is converted here and decided in the core.
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from strongroom import _native
-from strongroom._driver import drive
+from strongroom._call import Actor, Given, Operation, Policy, wire
 from strongroom._error import of_code, translated
 from strongroom._keyring import Keyring
+from strongroom._results import (
+    Adopted,
+    AuditEvent,
+    AuditReport,
+    Button,
+    Census,
+    Change,
+    CommandReply,
+    Confirmed,
+    Grant,
+    GrantAction,
+    Granted,
+    KeyCount,
+    Listed,
+    ListedVersion,
+    PolicyInForce,
+    Proposed,
+    Purged,
+    Rekeyed,
+    Retired,
+    RotationReport,
+    RotationState,
+    Sensitivity,
+    Verified,
+    Written,
+    told,
+)
 from strongroom._secret import Secret, SecretDetails
-from strongroom._time import instant, millis
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
 
-    from strongroom._driver import Outcome, Steps
+    from strongroom._driver import Outcome
     from strongroom.stores import AsyncStore, Store
 
-Change = Literal["set", "rotate", "delete"]
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Actor:
-    """Who acts. Where only the id matters, a plain `str` will do."""
-
-    id: str
-    """1 to 256 bytes without control characters, as the host knows it."""
-    platform: str | None = None
-    """What it speaks through, such as `telegram`."""
-    session_expires_at: datetime | None = None
-    """When its session ends (exclusive); must know its time zone."""
+Generator = Literal["token_urlsafe", "hex", "alphanumeric", "uuid", "password"] | Mapping[str, Any]
+"""What makes values: a name, or particulars such as `{"kind": "password", "length": 20}`."""
+PolicyGiven = Policy | Mapping[str, Any] | Literal["default"]
 
 
-@dataclass(frozen=True)
-class Written:
-    """What a write did."""
-
-    namespace: str
-    name: str
-    version: int | None
-    """The version that is current now, from 1; `None` after a deletion."""
-    created: bool
-    at: datetime
-
-
-@dataclass(frozen=True)
-class Listed:
-    """What a list tells of a secret."""
-
-    namespace: str
-    name: str
-    version: int
-    state: Literal["active", "disabled"]
-    last_rotated: datetime | None
-    accessed_count: int
-    last_accessed: datetime | None
-    created_by: str | None
-    created_at: datetime | None
-
-
-@dataclass(frozen=True)
-class AuditEvent:
-    """An event of the history. Old rows of an adopted store have no stream: they are outside the chain."""
-
-    stream: str | None
-    seq: int | None
-    at: datetime | None
-    operation_id: str | None
-    """The operation that wrote it, 32 hex digits."""
-    action: str | None
-    secret_uid: str | None
-    namespace: str | None
-    name: str | None
-    actor: str | None
-    platform: str | None
-    outcome: Literal["success", "denied", "error"] | None
-    success: bool | None
-    code: str | None
-    reason: str | None
+def set_(
+    name: str,
+    given: Given | None,
+    actor: str | Actor,
+    namespace: str | None,
+    *,
+    generate: Generator | None,
+    sensitivity: Sensitivity | None,
+    expires_at: datetime | None,
+    expires_in: timedelta | None,
+    notify: Sequence[str] | None,
+    generator: Generator | None,
+) -> Operation[Written]:
+    arguments = {
+        "name": name,
+        "namespace": namespace,
+        "generate": generate,
+        "sensitivity": sensitivity,
+        "expires_at": expires_at,
+        "expires_in": expires_in,
+        "notify": notify,
+        "generator": generator,
+    }
+    return Operation("set", actor, arguments, _written, given)
 
 
-@dataclass(frozen=True)
-class AuditReport:
-    """What a verified history consists of."""
-
-    vault_id: str
-    """Which vault it is, 32 hex digits: to be pinned with `Vault(vault_id=...)`."""
-    events: int
-    streams: int
-    unchained: int
-    """Old rows outside the chain, found as they were adopted."""
-
-
-@dataclass(frozen=True)
-class Proposed:
-    """A proposal that waits for its confirmation."""
-
-    id: str
-    """22 characters of `A-Z a-z 0-9 _ -`."""
-    change: Change
-    namespace: str
-    name: str
-    masked: str | None
-    exists: bool
-    expires_at: datetime
-
-
-@dataclass(frozen=True)
-class Confirmed:
-    """What a confirmation did, or had done before."""
-
-    change: Change
-    written: Written
-    repeated: bool
-    """Whether it had been confirmed before, and nothing was done this time."""
-
-
-@dataclass(frozen=True)
-class KeyCount:
-    """What needs one key."""
-
-    values: int
-    versions: int
-    proposals: int
-    root: int
-
-
-@dataclass(frozen=True)
-class Census:
-    """What a store holds."""
-
-    keys: dict[str, KeyCount]
-    """By key id, 64 hex digits."""
-    formats: dict[str, int]
-    unreadable: int
-    """Values in an old format that no key of the ring opens."""
-
-
-@dataclass(frozen=True)
-class Adopted:
-    """What an adoption found."""
-
-    secrets: int
-    events: int
-
-
-@dataclass(frozen=True)
-class Button:
-    """A button under an answer. Pressing it runs its command, at most 64 bytes."""
-
-    label: str
-    command: str
-
-
-@dataclass(frozen=True)
-class CommandReply:
-    """The answer to a chat command, values masked."""
-
-    text: str
-    buttons: list[Button]
-    carried_value: bool
-    """Whether the message carried a value: delete it."""
-    code: str | None
-    """The error code, when the command was refused or failed."""
-
-
-class Given:
-    """A value on its way into an operation, out of Python's heap at once: what is in no frame is in no traceback.
-
-    One that cannot be taken says so when it is handed over, when the frames that had it as text have let go of it.
-    """
-
-    __slots__ = ("_is_own", "_refusal", "_secret")
-
-    def __init__(self, value: str | bytes | Secret) -> None:
-        self._is_own = not isinstance(value, Secret)
-        self._refusal: Exception | None = None
-        try:
-            self._secret = value if isinstance(value, Secret) else Secret(value)
-        except Exception as refusal:
-            # Without the frames that have it as text.
-            self._refusal = refusal.with_traceback(None)
-
-    @contextmanager
-    def handed_over(self) -> Iterator[_native.Secret]:
-        """Its handle, for a session to take a copy of; what was made for the operation alone is wiped then."""
-        if self._refusal is not None:
-            raise self._refusal
-        try:
-            yield self._secret._handle
-        finally:
-            if self._is_own:
-                self._secret.wipe()
-
-
-@dataclass(frozen=True)
-class Operation(Generic[T]):
-    """An operation that is yet to be performed."""
-
-    name: str
-    actor: str | Actor
-    arguments: dict[str, Any]
-    """Those that are `None` are left out: the core has its own defaults."""
-    result: Callable[[Outcome], T]
-    given: Given | None = None
-
-    def begin(self, vault: _native.Vault, store: Store | AsyncStore) -> Steps:
-        """Its steps, to be run at once: the session is closed at their end."""
-        given = {key: argument for key, argument in self.arguments.items() if argument is not None}
-        wire = json.dumps({"op": self.name, "actor": _wire_actor(self.actor), **given})
-        handing_over = nullcontext() if self.given is None else self.given.handed_over()
-        with translated(self.name), handing_over as value:
-            session = vault.begin(wire, value)
-        return drive(session, store, self.name)
-
-
-def set_(name: str, given: Given, actor: str | Actor, namespace: str | None) -> Operation[Written]:
-    return Operation("set", actor, {"name": name, "namespace": namespace}, _written, given)
+def rotate(
+    name: str,
+    given: Given | None,
+    actor: str | Actor,
+    namespace: str | None,
+    *,
+    generate: Generator | None,
+    grace: timedelta | None,
+    expires_at: datetime | None,
+    expires_in: timedelta | None,
+) -> Operation[Written]:
+    arguments = {
+        "name": name,
+        "namespace": namespace,
+        "generate": generate,
+        "grace_millis": grace,
+        "expires_at": expires_at,
+        "expires_in": expires_in,
+    }
+    return Operation("rotate", actor, arguments, _written, given)
 
 
 def get(name: str, actor: str | Actor, namespace: str | None) -> Operation[Secret]:
@@ -237,25 +111,71 @@ def exists(name: str, actor: str | Actor, namespace: str | None) -> Operation[bo
 
 
 def list_(actor: str | Actor, namespace: str | None) -> Operation[list[Listed]]:
-    def listed(outcome: Outcome) -> list[Listed]:
-        return [_told(Listed, secret) for secret in outcome.told["secrets"]]
-
-    return Operation("list", actor, {"namespace": namespace}, listed)
-
-
-def rotate(name: str, given: Given, actor: str | Actor, namespace: str | None) -> Operation[Written]:
-    return Operation("rotate", actor, {"name": name, "namespace": namespace}, _written, given)
+    return Operation(
+        "list",
+        actor,
+        {"namespace": namespace},
+        lambda outcome: [told(Listed, each) for each in outcome.told["secrets"]],
+    )
 
 
-def delete(name: str, actor: str | Actor, namespace: str | None) -> Operation[Written]:
-    return Operation("delete", actor, {"name": name, "namespace": namespace}, _written)
+def update(
+    change: Literal["delete", "disable", "enable", "revoke_previous"],
+    name: str,
+    actor: str | Actor,
+    namespace: str | None,
+) -> Operation[Written]:
+    """The changes of a secret that need no more than its name."""
+    return Operation(change, actor, {"name": name, "namespace": namespace}, _written)
+
+
+def versions(name: str, actor: str | Actor, namespace: str | None) -> Operation[list[ListedVersion]]:
+    def listed(outcome: Outcome) -> list[ListedVersion]:
+        return [told(ListedVersion, version) for version in outcome.told["versions"]]
+
+    return Operation("versions", actor, {"name": name, "namespace": namespace}, listed)
+
+
+def rollback(name: str, version: int, actor: str | Actor, namespace: str | None) -> Operation[Written]:
+    return Operation("rollback", actor, {"name": name, "namespace": namespace, "version": version}, _written)
+
+
+def verify(name: str, given: Given, actor: str | Actor, namespace: str | None) -> Operation[Verified]:
+    def verified(outcome: Outcome) -> Verified:
+        return told(Verified, outcome.told)
+
+    return Operation("verify", actor, {"name": name, "namespace": namespace}, verified, given)
+
+
+def expire(
+    name: str,
+    actor: str | Actor,
+    namespace: str | None,
+    *,
+    expires_at: datetime | None,
+    expires_in: timedelta | None,
+) -> Operation[Written]:
+    arguments = {"name": name, "namespace": namespace, "expires_at": expires_at, "expires_in": expires_in}
+    return Operation("expire", actor, arguments, _written)
+
+
+def purge(actor: str | Actor, namespace: str | None) -> Operation[Purged]:
+    return Operation("purge", actor, {"namespace": namespace}, lambda outcome: Purged(**outcome.told))
+
+
+def rotation_status(actor: str | Actor, namespace: str | None, *, ahead: timedelta | None) -> Operation[RotationReport]:
+    def report(outcome: Outcome) -> RotationReport:
+        secrets = [told(RotationState, state) for state in outcome.told["secrets"]]
+        return told(RotationReport, {**outcome.told, "secrets": secrets})
+
+    return Operation("rotation_status", actor, {"namespace": namespace, "ahead_millis": ahead}, report)
 
 
 def audit(
     name: str | None, actor: str | Actor, namespace: str | None, limit: int | None
 ) -> Operation[Sequence[AuditEvent]]:
     def events(outcome: Outcome) -> list[AuditEvent]:
-        return [_told(AuditEvent, event) for event in outcome.told["events"]]
+        return [told(AuditEvent, event) for event in outcome.told["events"]]
 
     return Operation("audit", actor, {"name": name, "namespace": namespace, "limit": limit}, events)
 
@@ -268,7 +188,7 @@ def propose(
     change: Change, name: str, given: Given | None, actor: str | Actor, namespace: str | None
 ) -> Operation[Proposed]:
     def proposed(outcome: Outcome) -> Proposed:
-        return _told(Proposed, outcome.told)
+        return told(Proposed, outcome.told)
 
     arguments = {"change": change, "name": name, "namespace": namespace}
     return Operation("propose", actor, arguments, proposed, given)
@@ -276,8 +196,8 @@ def propose(
 
 def confirm(id: str, actor: str | Actor) -> Operation[Confirmed]:  # noqa: A002
     def confirmed(outcome: Outcome) -> Confirmed:
-        told = outcome.told
-        return Confirmed(told["change"], _told(Written, told["written"]), told["repeated"])
+        of = outcome.told
+        return Confirmed(of["change"], told(Written, of["written"]), of["repeated"])
 
     return Operation("confirm", actor, {"id": id}, confirmed)
 
@@ -286,13 +206,63 @@ def cancel(id: str, actor: str | Actor) -> Operation[None]:  # noqa: A002
     return Operation("cancel", actor, {"id": id}, lambda _: None)
 
 
+def set_policy(policy: PolicyGiven, actor: str | Actor) -> Operation[None]:
+    return Operation("set_policy", actor, {"policy": policy}, lambda _: None)
+
+
+def policy(actor: str | Actor) -> Operation[PolicyInForce]:
+    return Operation("policy", actor, {}, lambda outcome: PolicyInForce(**outcome.told))
+
+
+def grant(
+    name: str,
+    actor: str | Actor,
+    namespace: str | None,
+    *,
+    user: str | None,
+    role: str | None,
+    actions: Sequence[GrantAction],
+    until: datetime | None,
+) -> Operation[Granted]:
+    if (user is None) == (role is None):
+        raise of_code("INVALID_ARGUMENT", "a grant is for a user or for a role: give one of them")
+    to = {"user": user} if role is None else {"role": role}
+    arguments = {"name": name, "namespace": namespace, "to": to, "actions": actions, "until": until}
+    return Operation("grant", actor, arguments, lambda outcome: Granted(**outcome.told))
+
+
+def revoke(name: str, grant_id: str, actor: str | Actor, namespace: str | None) -> Operation[None]:
+    return Operation("revoke", actor, {"name": name, "namespace": namespace, "id": grant_id}, lambda _: None)
+
+
+def grants(name: str, actor: str | Actor, namespace: str | None) -> Operation[list[Grant]]:
+    def listed(outcome: Outcome) -> list[Grant]:
+        return [told(Grant, {"user": None, "role": None, **each, **each["to"]}) for each in outcome.told["grants"]]
+
+    return Operation("grants", actor, {"name": name, "namespace": namespace}, listed)
+
+
 def census(actor: str | Actor) -> Operation[Census]:
     def counted(outcome: Outcome) -> Census:
-        told = outcome.told
-        keys = {key: KeyCount(**count) for key, count in told["keys"].items()}
-        return Census(keys, told["formats"], told["unreadable"])
+        of = outcome.told
+        keys = {key: KeyCount(**count) for key, count in of["keys"].items()}
+        return Census(keys, of["formats"], of["unreadable"])
 
     return Operation("census", actor, {}, counted)
+
+
+def rekey(actor: str | Actor, after: str | None, limit: int | None) -> Operation[Rekeyed]:
+    return Operation("rekey", actor, {"after": after, "limit": limit}, lambda outcome: Rekeyed(**outcome.told))
+
+
+def rekeyed_so_far(before: Rekeyed, page: Rekeyed) -> Rekeyed:
+    return Rekeyed(
+        before.examined + page.examined, before.changed + page.changed, before.unreadable + page.unreadable, page.next
+    )
+
+
+def retire(key_id: str, actor: str | Actor) -> Operation[Retired]:
+    return Operation("retire", actor, {"key_id": key_id}, lambda outcome: Retired(**outcome.told))
 
 
 def adopt(actor: str | Actor) -> Operation[Adopted]:
@@ -315,8 +285,9 @@ def open_vault(
     vault_id: str | None,
     value_max: int | None,
     proposal_millis: int | None,
+    policy: PolicyGiven | None,
 ) -> _native.Vault:
-    """Opens a vault. What is `None` has the core's default. Raises `InvalidArgumentError`."""
+    """Opens a vault. What is `None` has the core's default. Raises `InvalidArgumentError`, `LimitExceededError`."""
     if isinstance(confirm, str) or isinstance(actors, str):
         raise of_code("INVALID_ARGUMENT", "`confirm` and `actors` are lists, not one text")
     check_callbacks(store)
@@ -328,6 +299,7 @@ def open_vault(
         "vault_id": vault_id,
         "value_max": value_max,
         "proposal_millis": proposal_millis,
+        "policy": wire("policy", policy),
     }
     with translated():
         return _native.open_vault(keyring._handle, json.dumps(options))
@@ -344,32 +316,11 @@ def check_callbacks(store: object) -> None:
 CALLBACKS = ("load", "list", "commit", "events")
 
 
-def _wire_actor(actor: str | Actor) -> dict[str, Any]:
-    if isinstance(actor, str):
-        return {"id": actor}
-    if not isinstance(actor, Actor):
-        raise of_code("INVALID_ARGUMENT", "the actor is neither an id, as a `str`, nor a `strongroom.Actor`")
-    try:
-        expires = millis(actor.session_expires_at)
-    except ValueError as error:
-        raise of_code("INVALID_ARGUMENT", str(error)) from None
-    return {"id": actor.id, "platform": actor.platform, "session_expires_at": expires}
-
-
-_INSTANTS = {"at", "last_rotated", "last_accessed", "created_at", "expires_at"}
-
-
-def _told(kind: type[T], wire: dict[str, Any]) -> T:
-    """The dataclass of what the core told, instants as `datetime`; fields that the class does not have are left out."""
-    fields = kind.__dataclass_fields__  # type: ignore[attr-defined]
-    return kind(**{key: instant(value) if key in _INSTANTS else value for key, value in wire.items() if key in fields})
-
-
 def _written(outcome: Outcome) -> Written:
-    return _told(Written, outcome.told)
+    return told(Written, outcome.told)
 
 
 def _secret(outcome: Outcome) -> Secret:
     if outcome.secret is None:
         raise RuntimeError("the native part gave no value")
-    return Secret._of_vault(outcome.secret, _told(SecretDetails, outcome.told))
+    return Secret._of_vault(outcome.secret, told(SecretDetails, outcome.told))

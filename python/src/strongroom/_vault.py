@@ -6,15 +6,18 @@ import inspect
 from typing import TYPE_CHECKING, TypeVar
 
 from strongroom import _operations as operations
+from strongroom._call import Given
 from strongroom._driver import asynchronous, run
-from strongroom._operations import Given
+from strongroom._results import Rekeyed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime, timedelta
 
+    from strongroom._call import Actor, Operation
     from strongroom._keyring import Keyring
-    from strongroom._operations import (
-        Actor,
+    from strongroom._operations import Generator, PolicyGiven
+    from strongroom._results import (
         Adopted,
         AuditEvent,
         AuditReport,
@@ -22,9 +25,18 @@ if TYPE_CHECKING:
         Change,
         CommandReply,
         Confirmed,
+        Grant,
+        GrantAction,
+        Granted,
         Listed,
-        Operation,
+        ListedVersion,
+        PolicyInForce,
         Proposed,
+        Purged,
+        Retired,
+        RotationReport,
+        Sensitivity,
+        Verified,
         Written,
     )
     from strongroom._secret import Secret
@@ -40,7 +52,8 @@ class Vault:
 
     Every method raises subclasses of `StrongroomError`; besides what each one says: `PermissionDeniedError`,
     `SessionExpiredError`, `NameInvalidError`, `ConflictError`, `StorageFailedError`, `RecordTamperedError`,
-    `VaultHeadMissingError`, `KeyUnknownError`.
+    `VaultHeadMissingError`, `KeyUnknownError`, `InvalidArgumentError`; and those that write a value,
+    `KeyringStaleError` when the primary of the keyring is not the vault's: see `rekey`.
 
     >>> from strongroom.stores import MemoryStore
     >>> from strongroom import Keyring
@@ -63,14 +76,16 @@ class Vault:
         vault_id: str | None = None,
         value_max: int | None = None,
         proposal_millis: int | None = None,
+        policy: PolicyGiven | None = None,
     ) -> None:
         """Opens a vault.
 
         `confirm`: the changes that chat commands propose first. `actors`: the ids of those who may use the vault;
         everybody who can call it when `None`. `vault_id`: the vault that the store must hold, 32 hex digits; pinning it
         keeps a stripped store from being taken for a new one. `value_max`: the longest value in bytes, 65536 when
-        `None`. `proposal_millis`: how long a proposal waits, 300000 (5 minutes) when `None`. Raises
-        `InvalidArgumentError`, also for a store whose callbacks are to be awaited.
+        `None`. `proposal_millis`: how long a proposal waits, 300000 (5 minutes) when `None`. `policy`: who
+        may do what, fixed in code, `"default"` for the built-in roles; that of the store, if it has one, when `None`.
+        Raises `InvalidArgumentError`, also for a store whose callbacks are to be awaited; `LimitExceededError`.
         """
         self._handle = operations.open_vault(
             keyring,
@@ -80,21 +95,53 @@ class Vault:
             vault_id=vault_id,
             value_max=value_max,
             proposal_millis=proposal_millis,
+            policy=policy,
         )
         if any(inspect.iscoroutinefunction(getattr(store, callback)) for callback in operations.CALLBACKS):
             raise asynchronous()
         self._store = store
 
     def set(
-        self, name: str, value: str | bytes | Secret, *, actor: str | Actor, namespace: str | None = None
+        self,
+        name: str,
+        value: str | bytes | Secret | None = None,
+        *,
+        actor: str | Actor,
+        namespace: str | None = None,
+        generate: Generator | None = None,
+        sensitivity: Sensitivity | None = None,
+        expires_at: datetime | None = None,
+        expires_in: timedelta | None = None,
+        notify: Sequence[str] | None = None,
+        generator: Generator | None = None,
     ) -> Written:
-        """Gives a secret a value, whether it is new or not. Raises `ValueInvalidError`."""
-        given = Given(value)
+        """Gives a secret a value, given or made by `generate`, whether it is new or not.
+
+        `sensitivity`, `notify` (at most 16 contacts) and `generator` (makes the next value when it is rotated without
+        one) stay as they are when `None`. The new value ends at `expires_at` or after `expires_in`; never when both are
+        `None`. Raises `ValueInvalidError`, `LimitExceededError`.
+        """
+        given = Given.maybe(value)
         del value
-        return self._run(operations.set_(name, given, actor, namespace))
+        operation = operations.set_(
+            name,
+            given,
+            actor,
+            namespace,
+            generate=generate,
+            sensitivity=sensitivity,
+            expires_at=expires_at,
+            expires_in=expires_in,
+            notify=notify,
+            generator=generator,
+        )
+        return self._run(operation)
 
     def get(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Secret:
-        """Reads a secret's value. Raises `SecretNotFoundError`, `SecretDisabledError`, `NotAuthenticError`."""
+        """Reads a secret's value.
+
+        Raises `SecretNotFoundError`, `SecretDisabledError`, `SecretExpiredError`, `NotAuthenticError`.
+        """
         return self._run(operations.get(name, actor, namespace))
 
     def exists(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> bool:
@@ -106,16 +153,96 @@ class Vault:
         return self._run(operations.list_(actor, namespace))
 
     def rotate(
-        self, name: str, value: str | bytes | Secret, *, actor: str | Actor, namespace: str | None = None
+        self,
+        name: str,
+        value: str | bytes | Secret | None = None,
+        *,
+        actor: str | Actor,
+        namespace: str | None = None,
+        generate: Generator | None = None,
+        grace: timedelta | None = None,
+        expires_at: datetime | None = None,
+        expires_in: timedelta | None = None,
     ) -> Written:
-        """Gives an existing secret a new value. Raises `SecretNotFoundError`, `ValueInvalidError`."""
-        given = Given(value)
+        """Gives an existing secret a new value: given, made by `generate`, or by the secret's own generator.
+
+        For as long as `grace` (up to 366 days) `verify` still accepts the old value; not at all when `None`. Raises
+        `SecretNotFoundError`, `ValueInvalidError`.
+        """
+        given = Given.maybe(value)
         del value
-        return self._run(operations.rotate(name, given, actor, namespace))
+        operation = operations.rotate(
+            name,
+            given,
+            actor,
+            namespace,
+            generate=generate,
+            grace=grace,
+            expires_at=expires_at,
+            expires_in=expires_in,
+        )
+        return self._run(operation)
 
     def delete(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Written:
         """Deletes a secret; its history stays under the name. Raises `SecretNotFoundError`."""
-        return self._run(operations.delete(name, actor, namespace))
+        return self._run(operations.update("delete", name, actor, namespace))
+
+    def disable(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Written:
+        """Disables a secret: it is refused on get and verifies nothing. Raises `SecretNotFoundError`."""
+        return self._run(operations.update("disable", name, actor, namespace))
+
+    def enable(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Written:
+        """Enables a disabled secret again. Raises `SecretNotFoundError`."""
+        return self._run(operations.update("enable", name, actor, namespace))
+
+    def versions(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Sequence[ListedVersion]:
+        """A secret's last 10 versions without their values, newest first. Raises `SecretNotFoundError`."""
+        return self._run(operations.versions(name, actor, namespace))
+
+    def rollback(self, name: str, version: int, *, actor: str | Actor, namespace: str | None = None) -> Written:
+        """Makes a new version from an earlier one.
+
+        Raises `SecretNotFoundError`, `VersionNotFoundError`, `VersionCompromisedError`.
+        """
+        return self._run(operations.rollback(name, version, actor, namespace))
+
+    def verify(
+        self, name: str, value: str | bytes | Secret, *, actor: str | Actor, namespace: str | None = None
+    ) -> Verified:
+        """Whether a presented value is the secret's current one, or a previous one within its grace; in constant time.
+
+        A refused one is recorded as denied, the use of a previous one as `verify_previous`. Raises
+        `SecretNotFoundError`.
+        """
+        given = Given(value)
+        del value
+        return self._run(operations.verify(name, given, actor, namespace))
+
+    def revoke_previous(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Written:
+        """Ends the grace of previous values at once. Raises `SecretNotFoundError`."""
+        return self._run(operations.update("revoke_previous", name, actor, namespace))
+
+    def expire(
+        self,
+        name: str,
+        *,
+        actor: str | Actor,
+        namespace: str | None = None,
+        expires_at: datetime | None = None,
+        expires_in: timedelta | None = None,
+    ) -> Written:
+        """Gives a secret's value an end, or takes it away when both are `None`. Raises `SecretNotFoundError`."""
+        return self._run(operations.expire(name, actor, namespace, expires_at=expires_at, expires_in=expires_in))
+
+    def purge(self, *, actor: str | Actor, namespace: str | None = None) -> Purged:
+        """Deletes the expired secrets, of one namespace or of all, and the proposals that are over."""
+        return self._run(operations.purge(actor, namespace))
+
+    def rotation_status(
+        self, *, actor: str | Actor, namespace: str | None = None, ahead: timedelta | None = None
+    ) -> RotationReport:
+        """Which secrets are due for rotation, or will be within `ahead` (7 days when `None`), and whom to tell."""
+        return self._run(operations.rotation_status(actor, namespace, ahead=ahead))
 
     def audit(
         self, name: str | None = None, *, actor: str | Actor, namespace: str | None = None, limit: int | None = None
@@ -140,7 +267,7 @@ class Vault:
         namespace: str | None = None,
     ) -> Proposed:
         """Proposes a change for the actor to confirm; a deletion takes no value."""
-        given = None if value is None else Given(value)
+        given = Given.maybe(value)
         del value
         return self._run(operations.propose(change, name, given, actor, namespace))
 
@@ -156,9 +283,82 @@ class Vault:
         """Withdraws a proposal. Raises `ConfirmationNotFoundError`, `ConfirmationMismatchError`."""
         self._run(operations.cancel(id, actor))
 
+    def set_policy(self, policy: PolicyGiven, *, actor: str | Actor) -> None:
+        """Sets the store's policy. What it does not allow is denied then; it must let the actor set it again.
+
+        Raises `UnsupportedError` when the policy is fixed in code, `LimitExceededError`.
+        """
+        self._run(operations.set_policy(policy, actor))
+
+    def policy(self, *, actor: str | Actor) -> PolicyInForce:
+        """The policy that is in force."""
+        return self._run(operations.policy(actor))
+
+    def grant(
+        self,
+        name: str,
+        *,
+        actor: str | Actor,
+        namespace: str | None = None,
+        user: str | None = None,
+        role: str | None = None,
+        actions: Sequence[GrantAction],
+        until: datetime | None = None,
+    ) -> Granted:
+        """Gives a user or a role access to one secret, for good or until a time (exclusive).
+
+        Raises `SecretNotFoundError`, `LimitExceededError` beyond 64 grants.
+        """
+        return self._run(operations.grant(name, actor, namespace, user=user, role=role, actions=actions, until=until))
+
+    def revoke(self, name: str, grant_id: str, *, actor: str | Actor, namespace: str | None = None) -> None:
+        """Takes a grant back. Raises `SecretNotFoundError`, `InvalidArgumentError` when there is no such grant."""
+        self._run(operations.revoke(name, grant_id, actor, namespace))
+
+    def grants(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Sequence[Grant]:
+        """The grants of a secret that have not ended. Raises `SecretNotFoundError`."""
+        return self._run(operations.grants(name, actor, namespace))
+
     def census(self, *, actor: str | Actor) -> Census:
         """Counts the stored values by key and by format: what a change of keys has left to do."""
         return self._run(operations.census(actor))
+
+    def rekey(
+        self,
+        *,
+        actor: str | Actor,
+        limit: int | None = None,
+        on_progress: Callable[[Rekeyed], object] | None = None,
+    ) -> Rekeyed:
+        """Makes the keyring's primary the vault's, and seals everything anew under it.
+
+        Goes by pages of `limit` secrets (1 to 500, 100 when `None`) and calls `on_progress` with the sums after each.
+        Cut short, it is begun again: what was done is passed over. Raises `KeyringStaleError` when the key was retired.
+        """
+        so_far = Rekeyed(0, 0, 0, None)
+        for page in self.rekey_pages(actor=actor, limit=limit):
+            so_far = operations.rekeyed_so_far(so_far, page)
+            if on_progress is not None:
+                on_progress(so_far)
+        return so_far
+
+    def rekey_pages(
+        self, *, actor: str | Actor, after: str | None = None, limit: int | None = None
+    ) -> Iterator[Rekeyed]:
+        """As `rekey`, page by page from `after` on: a page is done when it is told of, and `next` is where to go on."""
+        while True:
+            page = self._run(operations.rekey(actor, after, limit))
+            yield page
+            after = page.next
+            if after is None:
+                return
+
+    def retire(self, key_id: str, *, actor: str | Actor) -> Retired:
+        """Disables a key that nothing needs any more; called again, marks it as destroyed, never to be used again.
+
+        Raises `KeyInUseError`, which says by what, and `KeyUnknownError`.
+        """
+        return self._run(operations.retire(key_id, actor))
 
     def adopt(self, *, actor: str | Actor) -> Adopted:
         """Adopts rows that another program wrote into the store after its adoption; until then they are refused."""

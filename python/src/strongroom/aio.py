@@ -6,23 +6,21 @@ commit that a worker thread is running already goes on there to its own end.
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from strongroom import _operations as operations
-from strongroom._driver import Outcome, Raised, Wait, attempt, discard
-from strongroom._operations import Given
+from strongroom._call import Given
+from strongroom._loop import coroutine_function, run
+from strongroom._results import Rekeyed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
-    from functools import partial
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from datetime import datetime, timedelta
 
-    from strongroom._driver import Steps
+    from strongroom._call import Actor, Operation
     from strongroom._keyring import Keyring
-    from strongroom._operations import (
-        Actor,
+    from strongroom._operations import Generator, PolicyGiven
+    from strongroom._results import (
         Adopted,
         AuditEvent,
         AuditReport,
@@ -30,9 +28,18 @@ if TYPE_CHECKING:
         Change,
         CommandReply,
         Confirmed,
+        Grant,
+        GrantAction,
+        Granted,
         Listed,
-        Operation,
+        ListedVersion,
+        PolicyInForce,
         Proposed,
+        Purged,
+        Retired,
+        RotationReport,
+        Sensitivity,
+        Verified,
         Written,
     )
     from strongroom._secret import Secret
@@ -41,18 +48,6 @@ if TYPE_CHECKING:
 __all__ = ["Vault"]
 
 T = TypeVar("T")
-F = TypeVar("F", bound="Callable[..., Coroutine[Any, Any, Any]]")
-
-
-def _coroutine_function(method: F) -> F:
-    """Marks a method that returns a coroutine as what it is.
-
-    Those that take a value are no `async def`: the frame of a coroutine that has not begun would hold it as text.
-    """
-    if sys.version_info >= (3, 12):
-        return inspect.markcoroutinefunction(method)
-    method._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
-    return method
 
 
 class Vault:
@@ -71,6 +66,7 @@ class Vault:
     ...     vault = Vault(Keyring.generate(), MemoryStore())
     ...     await vault.set("STRIPE_API_KEY", "sk_test_abc123", actor="alice")
     ...     return (await vault.get("STRIPE_API_KEY", actor="alice")).reveal()
+    >>> import asyncio
     >>> asyncio.run(main())
     'sk_test_abc123'
     """
@@ -87,14 +83,16 @@ class Vault:
         vault_id: str | None = None,
         value_max: int | None = None,
         proposal_millis: int | None = None,
+        policy: PolicyGiven | None = None,
     ) -> None:
         """Opens a vault; nothing is asked of the store yet.
 
         `confirm`: the changes that chat commands propose first. `actors`: the ids of those who may use the vault;
         everybody who can call it when `None`. `vault_id`: the vault that the store must hold, 32 hex digits; pinning it
         keeps a stripped store from being taken for a new one. `value_max`: the longest value in bytes, 65536 when
-        `None`. `proposal_millis`: how long a proposal waits, 300000 (5 minutes) when `None`. Raises
-        `InvalidArgumentError`.
+        `None`. `proposal_millis`: how long a proposal waits, 300000 (5 minutes) when `None`. `policy`: who
+        may do what, fixed in code, `"default"` for the built-in roles; that of the store, if it has one, when `None`.
+        Raises `InvalidArgumentError`, `LimitExceededError`.
         """
         self._handle = operations.open_vault(
             keyring,
@@ -104,18 +102,50 @@ class Vault:
             vault_id=vault_id,
             value_max=value_max,
             proposal_millis=proposal_millis,
+            policy=policy,
         )
         self._store = store
 
-    @_coroutine_function
+    @coroutine_function
     def set(
-        self, name: str, value: str | bytes | Secret, *, actor: str | Actor, namespace: str | None = None
+        self,
+        name: str,
+        value: str | bytes | Secret | None = None,
+        *,
+        actor: str | Actor,
+        namespace: str | None = None,
+        generate: Generator | None = None,
+        sensitivity: Sensitivity | None = None,
+        expires_at: datetime | None = None,
+        expires_in: timedelta | None = None,
+        notify: Sequence[str] | None = None,
+        generator: Generator | None = None,
     ) -> Coroutine[Any, Any, Written]:
-        """Gives a secret a value, whether it is new or not. Raises `ValueInvalidError`."""
-        return self._run(operations.set_(name, Given(value), actor, namespace))
+        """Gives a secret a value, given or made by `generate`, whether it is new or not.
+
+        `sensitivity`, `notify` (at most 16 contacts) and `generator` (makes the next value when it is rotated without
+        one) stay as they are when `None`. The new value ends at `expires_at` or after `expires_in`; never when both are
+        `None`. Raises `ValueInvalidError`, `LimitExceededError`.
+        """
+        operation = operations.set_(
+            name,
+            Given.maybe(value),
+            actor,
+            namespace,
+            generate=generate,
+            sensitivity=sensitivity,
+            expires_at=expires_at,
+            expires_in=expires_in,
+            notify=notify,
+            generator=generator,
+        )
+        return self._run(operation)
 
     async def get(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Secret:
-        """Reads a secret's value. Raises `SecretNotFoundError`, `SecretDisabledError`, `NotAuthenticError`."""
+        """Reads a secret's value.
+
+        Raises `SecretNotFoundError`, `SecretDisabledError`, `SecretExpiredError`, `NotAuthenticError`.
+        """
         return await self._run(operations.get(name, actor, namespace))
 
     async def exists(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> bool:
@@ -126,16 +156,95 @@ class Vault:
         """What secrets there are, in one namespace or in all, without a value of any."""
         return await self._run(operations.list_(actor, namespace))
 
-    @_coroutine_function
+    @coroutine_function
     def rotate(
-        self, name: str, value: str | bytes | Secret, *, actor: str | Actor, namespace: str | None = None
+        self,
+        name: str,
+        value: str | bytes | Secret | None = None,
+        *,
+        actor: str | Actor,
+        namespace: str | None = None,
+        generate: Generator | None = None,
+        grace: timedelta | None = None,
+        expires_at: datetime | None = None,
+        expires_in: timedelta | None = None,
     ) -> Coroutine[Any, Any, Written]:
-        """Gives an existing secret a new value. Raises `SecretNotFoundError`, `ValueInvalidError`."""
-        return self._run(operations.rotate(name, Given(value), actor, namespace))
+        """Gives an existing secret a new value: given, made by `generate`, or by the secret's own generator.
+
+        For as long as `grace` (up to 366 days) `verify` still accepts the old value; not at all when `None`. Raises
+        `SecretNotFoundError`, `ValueInvalidError`.
+        """
+        operation = operations.rotate(
+            name,
+            Given.maybe(value),
+            actor,
+            namespace,
+            generate=generate,
+            grace=grace,
+            expires_at=expires_at,
+            expires_in=expires_in,
+        )
+        return self._run(operation)
 
     async def delete(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Written:
         """Deletes a secret; its history stays under the name. Raises `SecretNotFoundError`."""
-        return await self._run(operations.delete(name, actor, namespace))
+        return await self._run(operations.update("delete", name, actor, namespace))
+
+    async def disable(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Written:
+        """Disables a secret: it is refused on get and verifies nothing. Raises `SecretNotFoundError`."""
+        return await self._run(operations.update("disable", name, actor, namespace))
+
+    async def enable(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Written:
+        """Enables a disabled secret again. Raises `SecretNotFoundError`."""
+        return await self._run(operations.update("enable", name, actor, namespace))
+
+    async def versions(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Sequence[ListedVersion]:
+        """A secret's last 10 versions without their values, newest first. Raises `SecretNotFoundError`."""
+        return await self._run(operations.versions(name, actor, namespace))
+
+    async def rollback(self, name: str, version: int, *, actor: str | Actor, namespace: str | None = None) -> Written:
+        """Makes a new version from an earlier one.
+
+        Raises `SecretNotFoundError`, `VersionNotFoundError`, `VersionCompromisedError`.
+        """
+        return await self._run(operations.rollback(name, version, actor, namespace))
+
+    @coroutine_function
+    def verify(
+        self, name: str, value: str | bytes | Secret, *, actor: str | Actor, namespace: str | None = None
+    ) -> Coroutine[Any, Any, Verified]:
+        """Whether a presented value is the secret's current one, or a previous one within its grace; in constant time.
+
+        A refused one is recorded as denied, the use of a previous one as `verify_previous`. Raises
+        `SecretNotFoundError`.
+        """
+        return self._run(operations.verify(name, Given(value), actor, namespace))
+
+    async def revoke_previous(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Written:
+        """Ends the grace of previous values at once. Raises `SecretNotFoundError`."""
+        return await self._run(operations.update("revoke_previous", name, actor, namespace))
+
+    async def expire(
+        self,
+        name: str,
+        *,
+        actor: str | Actor,
+        namespace: str | None = None,
+        expires_at: datetime | None = None,
+        expires_in: timedelta | None = None,
+    ) -> Written:
+        """Gives a secret's value an end, or takes it away when both are `None`. Raises `SecretNotFoundError`."""
+        return await self._run(operations.expire(name, actor, namespace, expires_at=expires_at, expires_in=expires_in))
+
+    async def purge(self, *, actor: str | Actor, namespace: str | None = None) -> Purged:
+        """Deletes the expired secrets, of one namespace or of all, and the proposals that are over."""
+        return await self._run(operations.purge(actor, namespace))
+
+    async def rotation_status(
+        self, *, actor: str | Actor, namespace: str | None = None, ahead: timedelta | None = None
+    ) -> RotationReport:
+        """Which secrets are due for rotation, or will be within `ahead` (7 days when `None`), and whom to tell."""
+        return await self._run(operations.rotation_status(actor, namespace, ahead=ahead))
 
     async def audit(
         self, name: str | None = None, *, actor: str | Actor, namespace: str | None = None, limit: int | None = None
@@ -150,7 +259,7 @@ class Vault:
         """Verifies the whole history. Raises `AuditTamperedError`, naming the first bad event and what is wrong."""
         return await self._run(operations.verify_audit(actor))
 
-    @_coroutine_function
+    @coroutine_function
     def propose(
         self,
         change: Change,
@@ -161,7 +270,7 @@ class Vault:
         namespace: str | None = None,
     ) -> Coroutine[Any, Any, Proposed]:
         """Proposes a change for the actor to confirm; a deletion takes no value."""
-        given = None if value is None else Given(value)
+        given = Given.maybe(value)
         return self._run(operations.propose(change, name, given, actor, namespace))
 
     async def confirm(self, id: str, *, actor: str | Actor) -> Confirmed:  # noqa: A002
@@ -176,15 +285,90 @@ class Vault:
         """Withdraws a proposal. Raises `ConfirmationNotFoundError`, `ConfirmationMismatchError`."""
         await self._run(operations.cancel(id, actor))
 
+    async def set_policy(self, policy: PolicyGiven, *, actor: str | Actor) -> None:
+        """Sets the store's policy. What it does not allow is denied then; it must let the actor set it again.
+
+        Raises `UnsupportedError` when the policy is fixed in code, `LimitExceededError`.
+        """
+        await self._run(operations.set_policy(policy, actor))
+
+    async def policy(self, *, actor: str | Actor) -> PolicyInForce:
+        """The policy that is in force."""
+        return await self._run(operations.policy(actor))
+
+    async def grant(
+        self,
+        name: str,
+        *,
+        actor: str | Actor,
+        namespace: str | None = None,
+        user: str | None = None,
+        role: str | None = None,
+        actions: Sequence[GrantAction],
+        until: datetime | None = None,
+    ) -> Granted:
+        """Gives a user or a role access to one secret, for good or until a time (exclusive).
+
+        Raises `SecretNotFoundError`, `LimitExceededError` beyond 64 grants.
+        """
+        return await self._run(
+            operations.grant(name, actor, namespace, user=user, role=role, actions=actions, until=until)
+        )
+
+    async def revoke(self, name: str, grant_id: str, *, actor: str | Actor, namespace: str | None = None) -> None:
+        """Takes a grant back. Raises `SecretNotFoundError`, `InvalidArgumentError` when there is no such grant."""
+        await self._run(operations.revoke(name, grant_id, actor, namespace))
+
+    async def grants(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Sequence[Grant]:
+        """The grants of a secret that have not ended. Raises `SecretNotFoundError`."""
+        return await self._run(operations.grants(name, actor, namespace))
+
     async def census(self, *, actor: str | Actor) -> Census:
         """Counts the stored values by key and by format: what a change of keys has left to do."""
         return await self._run(operations.census(actor))
+
+    async def rekey(
+        self,
+        *,
+        actor: str | Actor,
+        limit: int | None = None,
+        on_progress: Callable[[Rekeyed], object] | None = None,
+    ) -> Rekeyed:
+        """Makes the keyring's primary the vault's, and seals everything anew under it.
+
+        Goes by pages of `limit` secrets (1 to 500, 100 when `None`) and calls `on_progress` with the sums after each.
+        Cut short, it is begun again: what was done is passed over. Raises `KeyringStaleError` when the key was retired.
+        """
+        so_far = Rekeyed(0, 0, 0, None)
+        async for page in self.rekey_pages(actor=actor, limit=limit):
+            so_far = operations.rekeyed_so_far(so_far, page)
+            if on_progress is not None:
+                on_progress(so_far)
+        return so_far
+
+    async def rekey_pages(
+        self, *, actor: str | Actor, after: str | None = None, limit: int | None = None
+    ) -> AsyncIterator[Rekeyed]:
+        """As `rekey`, page by page from `after` on: a page is done when it is told of, and `next` is where to go on."""
+        while True:
+            page = await self._run(operations.rekey(actor, after, limit))
+            yield page
+            after = page.next
+            if after is None:
+                return
+
+    async def retire(self, key_id: str, *, actor: str | Actor) -> Retired:
+        """Disables a key that nothing needs any more; called again, marks it as destroyed, never to be used again.
+
+        Raises `KeyInUseError`, which says by what, and `KeyUnknownError`.
+        """
+        return await self._run(operations.retire(key_id, actor))
 
     async def adopt(self, *, actor: str | Actor) -> Adopted:
         """Adopts rows that another program wrote into the store after its adoption; until then they are refused."""
         return await self._run(operations.adopt(actor))
 
-    @_coroutine_function
+    @coroutine_function
     def command(self, text: str, *, actor: str | Actor) -> Coroutine[Any, Any, CommandReply]:
         """Runs a chat command such as `secret get NAME` and answers in words, values masked.
 
@@ -195,60 +379,3 @@ class Vault:
 
     async def _run(self, operation: Operation[T]) -> T:
         return operation.result(await run(operation.begin(self._handle, self._store)))
-
-
-async def run(steps: Steps) -> Outcome:
-    """Runs the loop in this task."""
-    try:
-        call = next(steps)
-        while True:
-            call = steps.send(await _attempt(call))
-    except StopIteration as end:
-        outcome: Outcome = end.value
-        return outcome
-    finally:
-        # A cancellation is not for the operation: it ends where it is.
-        steps.close()
-
-
-async def _attempt(call: partial[Any] | Wait) -> Any:
-    """What a call gave or `Raised`: an asynchronous one in the loop, any other in a worker thread."""
-    try:
-        if isinstance(call, Wait):
-            return await asyncio.sleep(call.seconds)
-        answer = call() if inspect.iscoroutinefunction(call.func) else await _in_thread(call)
-        while inspect.isawaitable(answer):
-            answer = await answer
-        return answer
-    except Exception as error:
-        return Raised(error)
-    except asyncio.CancelledError as error:
-        if _is_being_cancelled():
-            raise
-        return Raised(error)
-
-
-async def _in_thread(call: Callable[[], Any]) -> Any:
-    """What a call gave in a worker thread. Cancelled, it gives up what the call may yet give to be awaited."""
-    answers: list[Any] = []
-    is_given_up = False
-
-    def work() -> None:
-        # Not left to the thread's future, which takes a StopIteration for an end of its own.
-        answers.append(attempt(call))
-        if is_given_up:
-            discard(answers[0])
-
-    try:
-        await asyncio.to_thread(work)
-    except asyncio.CancelledError:
-        is_given_up = True
-        for answer in answers:
-            discard(answer)
-        raise
-    return answers[0]
-
-
-def _is_being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is None or sys.version_info < (3, 11) or task.cancelling() > 0

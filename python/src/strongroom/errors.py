@@ -242,7 +242,7 @@ class VaultHeadMissingError(StrongroomError):
 
 
 class KeyringStaleError(StrongroomError):
-    """The keyring differs from the one the vault was last used with: load the current keys."""
+    """The primary of the keyring is not the vault's: load the current keys, or rekey."""
 
     code = "KEYRING_STALE"
     number = 25

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from strongroom import _native, aio
+from strongroom import _loop, _native
 from strongroom._driver import asynchronous, drive, run
 from strongroom._operations import check_callbacks
 from strongroom.errors import InvalidArgumentError
@@ -75,7 +75,7 @@ async def check_store_async(store: Store | AsyncStore) -> list[str]:
     14
     """
     check_callbacks(store)
-    return _passed(await aio.run(drive(_native.begin_store_check(), store, _OPERATION)))
+    return _passed(await _loop.run(drive(_native.begin_store_check(), store, _OPERATION)))
 
 
 _OPERATION = "check_store"

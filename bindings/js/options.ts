@@ -1,0 +1,152 @@
+/** What the operations of a vault take. */
+import type { Store } from "./contract.js";
+import type { Keyring } from "./keyring.js";
+import type { Text } from "./native.js";
+import type { Secret } from "./secret.js";
+
+/** Who acts: an id, or an id with the platform it speaks through, the roles that you vouch for, and the end of its session. */
+export type Actor =
+  | string
+  | {
+      id: string;
+      platform?: string | undefined;
+      /** At most 64: what the vault's policy goes by. */
+      roles?: string[] | undefined;
+      sessionExpiresAt?: Date | undefined;
+    };
+
+export type Change = "set" | "rotate" | "delete";
+
+/** What every operation needs. */
+export interface ActorOptions {
+  actor: Actor;
+}
+
+/** What operations on one secret take. */
+export interface SecretOptions extends ActorOptions {
+  /** `default` unless told otherwise. */
+  namespace?: string | undefined;
+}
+
+/** When a value ends: at an instant or after a time, one of the two. From that millisecond on it is refused. */
+export interface ExpiryOptions {
+  /** Null stands for never. */
+  expiresAt?: Date | null | undefined;
+  expiresInMillis?: number | undefined;
+}
+
+/** How much harm a leak would do: the value is due every 30 days, 90 days, 180 days, or never. */
+export type Sensitivity = "critical" | "high" | "standard" | "none";
+
+/** What a set can tell of a secret. What is left out stays as it is, but for the end: a new value has none unless given one. */
+export interface SetOptions extends SecretOptions, ExpiryOptions {
+  /** `standard` for a new secret. */
+  sensitivity?: Sensitivity | undefined;
+  /** Whom to tell when it is due: at most 16 texts of 1 to 256 bytes. */
+  notify?: string[] | undefined;
+  /** What makes its next value when it is rotated without one. */
+  generator?: Generator | undefined;
+}
+
+export interface RotateOptions extends SecretOptions, ExpiryOptions {
+  /** For how long `verify` still accepts the old value, at most 366 days; not at all unless told. */
+  graceMillis?: number | undefined;
+}
+
+/**
+ * How a value is made: a kind by name, or with its limits. 16 to 512 random `bytes`, as base64url or hex; 22 to 1024
+ * alphanumeric characters; a UUID of version 4; a password of 12 to 1024 characters with one of each class at least.
+ */
+export type Generator =
+  | "token_urlsafe"
+  | "hex"
+  | "alphanumeric"
+  | "uuid"
+  | "password"
+  | { kind: "token_urlsafe" | "hex"; bytes?: number }
+  | { kind: "alphanumeric"; length?: number }
+  | { kind: "uuid" }
+  | {
+      kind: "password";
+      length?: number;
+      classes?: ("lower" | "upper" | "digit" | "symbol")[];
+      symbols?: string;
+    };
+
+/** A value, or how the core is to make one. */
+export type NewValue = Text | Secret | { generate: Generator };
+
+export type Permission = "read" | "write" | "list" | "delete" | "export" | "admin";
+
+/**
+ * Who may do what; everything else is denied. In patterns `*` is any run of characters, `.` and `/` among them, and `?`
+ * is exactly one.
+ */
+export interface PolicyShape {
+  rules: {
+    /** Unique: 1 to 128 of `A-Z a-z 0-9 _ . - /`. */
+    id: string;
+    /** One role or user at least. */
+    roles?: string[];
+    users?: string[];
+    actions: (Permission | "*")[];
+    /** Patterns; all of them when left out. */
+    namespaces?: string[];
+    names?: string[];
+  }[];
+  /** The roles of users, besides those that the actor comes with. */
+  members?: Record<string, string[]>;
+}
+
+/** Your own policy, or the built-in roles: `senior-engineer` may do everything, `engineer` and `analyst` read by name. */
+export type Policy = PolicyShape | "default";
+
+/** One user by id, or whoever has a role. */
+export type Grantee = { user: string } | { role: string };
+
+/** What can be granted on a secret. */
+export type GrantAction = "read" | "write" | "delete";
+
+/** Access to one secret. */
+export interface GrantShape {
+  to: Grantee;
+  actions: GrantAction[];
+  /** From this instant on it gives nothing any more; it does not end when absent. */
+  until?: Date | null | undefined;
+}
+
+export interface RotationStatusOptions extends SecretOptions {
+  /** How far ahead `due_soon` looks; 7 days unless told otherwise. */
+  aheadMillis?: number | undefined;
+}
+
+export interface RekeyPagesOptions extends ActorOptions {
+  /** How many secrets a page takes: 1 to 500, 100 unless told otherwise. */
+  limit?: number | undefined;
+  /** Where to go on: the `next` of a page. */
+  after?: string | undefined;
+}
+
+export interface RekeyOptions extends ActorOptions {
+  /** How many secrets a page takes: 1 to 500, 100 unless told otherwise. */
+  limit?: number | undefined;
+  /** Called after each page, and awaited, with the sums so far. */
+  onProgress?: ((soFar: { examined: number; changed: number; unreadable: number }) => unknown) | undefined;
+}
+
+export interface VaultOptions {
+  keyring: Keyring;
+  store: Store;
+  /** The changes that chat commands propose first, for the actor to confirm. */
+  confirm?: Change[] | undefined;
+  /** The ids of the actors who may use the vault; everybody who can call it when absent. */
+  actors?: string[] | undefined;
+  /** Who may do what, fixed in code; without it the policy in the store says so, if `setPolicy` put one there. */
+  policy?: Policy | undefined;
+  /** The vault that the store must hold, 32 hex digits. Pinning it keeps a stripped store from being taken for a new one. */
+  vaultId?: string | undefined;
+  /** The longest value in bytes; 65536 unless told otherwise. */
+  valueMax?: number | undefined;
+  /** How long a proposal waits, in milliseconds; 300000 unless told otherwise. */
+  proposalMillis?: number | undefined;
+}

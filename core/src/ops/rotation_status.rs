@@ -1,0 +1,100 @@
+//! Rotation status: which values are due, when, and whom to tell.
+
+use super::Settings;
+use super::list::all_secrets;
+use super::transact::{Call, Plan, authorized, transact};
+use crate::audit::Action;
+use crate::error::Result;
+use crate::flow::Io;
+use crate::ident::Actor;
+use crate::keyring::KeyState;
+use crate::policy::{Permission, Scope};
+use crate::rotation::{Sensitivity, Standing};
+use crate::time::Timestamp;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde::Serialize;
+
+/// Where one secret stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RotationState {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// How much harm a leak would do.
+    pub sensitivity: Sensitivity,
+    /// Where it stands.
+    pub standing: Standing,
+    /// Since when its value is there.
+    pub last_rotated: Option<Timestamp>,
+    /// When it is due; absent when it never is, or nobody knows.
+    pub due_at: Option<Timestamp>,
+    /// Whom to tell.
+    pub notify: Vec<String>,
+}
+
+/// Where the secrets of a vault stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RotationReport {
+    /// The secrets, ordered by namespace and name.
+    pub secrets: Vec<RotationState>,
+    /// How many of them are young enough.
+    pub compliant: u64,
+    /// How many are due soon.
+    pub due_soon: u64,
+    /// How many are overdue.
+    pub overdue: u64,
+    /// Of how many nobody knows since when their value is there.
+    pub never: u64,
+    /// When the next one is due that is not overdue.
+    pub next_due: Option<Timestamp>,
+    /// When the primary key was made, where that is known.
+    pub primary_created_at: Option<Timestamp>,
+}
+
+/// Tells where the secrets stand that the actor may list and read, of a namespace or of all; `ahead` is how far ahead due soon looks,
+/// in milliseconds. Errors: `RECORD_TAMPERED`, those of [`transact`].
+pub(crate) async fn rotation_status(
+    io: &Io,
+    settings: &Settings,
+    actor: &Actor,
+    namespace: Option<&str>,
+    ahead: i64,
+) -> Result<RotationReport> {
+    // Which secrets there are is what `list` gives.
+    let call =
+        Call { permission: Some(Permission::List), ..Call::of_namespace(Action::RotationStatus, actor, namespace) };
+    authorized(io, settings, &call).await?;
+    let records = all_secrets(io, settings, namespace).await?;
+    transact(io, settings, &call, |scene, _| {
+        let primary = settings.keyring.keys().find(|key| key.state == KeyState::Primary);
+        let primary_created_at = primary.and_then(|key| key.created_at);
+        let mut report = RotationReport { primary_created_at, ..RotationReport::default() };
+        for record in &records {
+            let secret = record.verify(&scene.head)?;
+            let may = |permission| scene.may(actor, permission, Scope::from(&secret.slot), &secret.grants);
+            if !may(Permission::List) || !may(Permission::Read) {
+                continue;
+            }
+            let (sensitivity, last_rotated) = (secret.sensitivity, secret.current.at);
+            let standing = Standing::of(sensitivity, last_rotated, scene.now, ahead);
+            let due_at = sensitivity.due(last_rotated);
+            let count = match standing {
+                Standing::Compliant => &mut report.compliant,
+                Standing::DueSoon => &mut report.due_soon,
+                Standing::Overdue => &mut report.overdue,
+                Standing::Never => &mut report.never,
+            };
+            *count = count.saturating_add(1);
+            if let Some(due) = due_at.filter(|due| *due > scene.now) {
+                report.next_due = Some(report.next_due.map_or(due, |next| next.min(due)));
+            }
+            let (namespace, name) = (secret.slot.namespace().to_string(), secret.slot.name().to_string());
+            let notify = secret.notify;
+            report.secrets.push(RotationState { namespace, name, sensitivity, standing, last_rotated, due_at, notify });
+        }
+        Ok(Plan::record(report))
+    })
+    .await
+}
