@@ -35,7 +35,7 @@ def web(tmp_path: Path) -> Path:
 
 
 def test_the_python_does_what_it_says() -> None:
-    assert readme.program("python").claims == 2
+    assert readme.program("python").claims == 4
     masked, error = readme.run_python(sys.executable).splitlines()
     assert masked == "sk_t****"
     assert error.startswith("SECRET_NOT_FOUND Secret not found")
@@ -76,7 +76,7 @@ def test_every_block_is_in_a_language_that_is_run() -> None:
     assert {language: readme.fences().count(language) for language in set(readme.fences())} == {
         "sh": 1,
         "ts": 1,
-        "python": 5,
+        "python": 6,
         "js": 1,
     }
 
