@@ -89,7 +89,7 @@ def everything(vault: Vault) -> dict[str, Callable[[Actor], object]]:
         "read verify": lambda who: vault.verify("A", "two", actor=who),
         "read audit": lambda who: vault.audit("A", actor=who),
         "read verify_audit": lambda who: vault.verify_audit(actor=who),
-        "read rotation_status": lambda who: vault.rotation_status(actor=who),
+        "list rotation_status": lambda who: vault.rotation_status(actor=who),
         "list list": lambda who: vault.list(actor=who),
         "write set": lambda who: vault.set("A", "three", actor=who),
         "write set a new one": lambda who: vault.set("NEW", actor=who, generate="hex"),
