@@ -1,10 +1,11 @@
 //! The policy of the vault: set by whoever may administer it, and read.
 
 use super::Settings;
+use super::scene::expected;
 use super::transact::{Call, EventPlan, Plan, Writes, transact};
 use crate::audit::Action;
 use crate::error::{Error, ErrorCode, Result};
-use crate::flow::{Expected, Io, Put};
+use crate::flow::{Io, Put};
 use crate::ident::Actor;
 use crate::policy::{Permission, Policy, Scope, Subject};
 use crate::record::PolicyRecord;
@@ -39,8 +40,7 @@ pub(crate) async fn set_policy(io: &Io, settings: &Settings, actor: &Actor, poli
         let (revision, since) = scene.policy.as_ref().map_or((0, scene.now), |record| (record.revision, record.since));
         let record = PolicyRecord { policy: policy.clone(), revision, since };
         let record = record.next_record(&scene.head.keys.record, scene.now)?;
-        let expected = if revision == 0 { Expected::Absent } else { Expected::Revision(revision) };
-        let puts = vec![Put { record, expected }];
+        let puts = vec![Put { record, expected: expected(revision) }];
         Ok(Plan { output: (), writes: Writes { puts, ..Writes::default() }, event: EventPlan::Plain })
     })
     .await

@@ -7,7 +7,7 @@ use crate::audit::{Action, Outcome};
 use crate::error::Result;
 use crate::flow::{CounterDelta, Io};
 use crate::ident::{Actor, Slot};
-use crate::record::{RecordKey, SecretState, Version};
+use crate::record::{RecordKey, SecretState};
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
 use alloc::vec;
@@ -56,7 +56,7 @@ pub(crate) async fn verify(
         let previous = secret.accepted(scene.now).map(|(version, until)| (version, Some(until)));
         // All are compared, whichever matches: how long it takes tells nothing.
         for (version, valid_until) in current.chain(previous).filter(|_| is_usable) {
-            let equal = equals(scene, secret, version, presented)?;
+            let equal = open_version(scene, secret, version)?.value == *presented;
             if equal && !output.accepted {
                 let matches = Some(if valid_until.is_none() { Match::Current } else { Match::Previous });
                 output = Verified { accepted: true, matches, version: Some(version.number), valid_until };
@@ -67,19 +67,9 @@ pub(crate) async fn verify(
             Some(Match::Previous) => EventPlan::Detailed(Detail::of(Action::VerifyPrevious)),
             None => EventPlan::Detailed(Detail { outcome: Some(Outcome::Denied), ..Detail::of(Action::Verify) }),
         };
-        let accessed = u64::from(output.accepted);
-        let counters = vec![CounterDelta { key: RecordKey::secret(slot), accessed, at: scene.now }];
-        let counters = if output.accepted { counters } else { vec![] };
+        let access = CounterDelta { key: RecordKey::secret(slot), accessed: 1, at: scene.now };
+        let counters = if output.accepted { vec![access] } else { vec![] };
         Ok(Plan { output, writes: Writes { counters, ..Writes::default() }, event })
     })
     .await
-}
-
-fn equals(
-    scene: &super::scene::Scene<'_>,
-    secret: &crate::record::SecretRecord,
-    version: &Version,
-    presented: &SecretBytes,
-) -> Result<bool> {
-    open_version(scene, secret, version).map(|opened| opened.value == *presented)
 }
