@@ -159,7 +159,7 @@ impl Store for Broken {
             return Ok(Page { items: all.into_iter().skip(skip).take(limit).collect(), cursor });
         }
         let gone = |cursor: &str| {
-            let (namespace, name) = cursor.split_once('\0').unwrap();
+            let (namespace, name) = cursor.trim_start_matches('\0').split_once('\0').unwrap();
             let mut records = self.store.records();
             !records.any(|record| record.key.namespace == namespace && record.key.name == name)
         };

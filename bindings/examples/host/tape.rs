@@ -150,7 +150,7 @@ impl TapedStore {
 
     /// Adds rows, as another program would.
     pub(crate) fn put(&mut self, rows: Rows) {
-        let puts = rows.records.into_iter().map(|record| Put { record, expected: Expected::Absent }).collect();
+        let puts = rows.records.into_iter().map(|record| Put::plain(record, Expected::Absent)).collect();
         let (deletes, checks, counters) = (vec![], vec![], vec![]);
         let operation_id = "rows".into();
         let Ok(_) = self.rows.commit(&ChangeSet { operation_id, puts, deletes, checks, counters, events: rows.events });

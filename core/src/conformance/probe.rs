@@ -79,7 +79,7 @@ impl Probe {
         limit: u32,
         cursor: Option<String>,
     ) -> Result<(Vec<Item>, Option<String>), Stop> {
-        let query = ListQuery { kind, namespace: namespace.map(ToString::to_string), limit };
+        let query = ListQuery { kind, namespace: namespace.map(ToString::to_string), by: None, limit };
         match self.io.ask(Request::List { query, cursor }).await {
             Answer::List { items, cursor } => Ok((items, cursor)),
             _ => Err(Stop::Failed("list")),
@@ -153,7 +153,7 @@ const PAGES_AT_MOST: u32 = 10_000;
 
 impl ChangeSet {
     pub(super) fn put(mut self, record: Record, expected: Expected) -> ChangeSet {
-        self.puts.push(Put { record, expected });
+        self.puts.push(Put::plain(record, expected));
         self
     }
 

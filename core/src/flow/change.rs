@@ -1,7 +1,7 @@
 //! A write: one change set, applied whole or not at all.
 
 use crate::audit::Event;
-use crate::record::{Record, RecordKey};
+use crate::record::{Index, Record, RecordKey};
 use crate::time::Timestamp;
 use crate::wire::{Fault, FromJson, Json, deserialize_as_read, read_fields, tagged, unknown};
 use alloc::string::String;
@@ -25,6 +25,16 @@ pub struct Put {
     pub record: Record,
     /// What must be there.
     pub expected: Expected,
+    /// What lists find it by besides its key, in place of what they found it by before.
+    #[serde(skip_serializing_if = "Index::is_empty")]
+    pub index: Index,
+}
+
+impl Put {
+    /// A record that lists find by its key alone.
+    pub const fn plain(record: Record, expected: Expected) -> Put {
+        Put { record, expected, index: Index::NONE }
+    }
 }
 
 /// A record to delete.
@@ -84,7 +94,7 @@ impl FromJson for Expected {
     }
 }
 
-read_fields!(Put { record, expected });
+read_fields!(Put { record, expected, index });
 read_fields!(Delete { key, expected });
 read_fields!(Check { key, expected });
 read_fields!(CounterDelta { key, accessed, at });

@@ -108,7 +108,7 @@ impl Io {
         let (mut all, mut cursor): (Vec<Item>, Option<String>) = (Vec::new(), None);
         loop {
             let (items, next) = self.list_page(query, cursor.take()).await?;
-            if let (Some(last), Some(first)) = (all.last(), items.first())
+            if let (None, Some(last), Some(first)) = (&query.by, all.last(), items.first())
                 && last.key >= first.key
             {
                 return Err(wrong_answer("list", "keys that were not asked for, out of order, or twice"));
@@ -136,7 +136,8 @@ impl Io {
         }
         let mut last: Option<&Item> = None;
         for item in &items {
-            let advances = last.is_none_or(|last| last.key < item.key);
+            // What is found by an instant stands in an order that items do not show.
+            let advances = query.by.is_some() || last.is_none_or(|last| last.key < item.key);
             let elsewhere = query.namespace.as_ref().is_some_and(|namespace| *namespace != item.key.namespace);
             if item.key.kind != query.kind || elsewhere || !advances {
                 return Err(wrong_answer("list", "keys that were not asked for, out of order, or twice"));

@@ -3,6 +3,7 @@
 use super::ChangeSet;
 use crate::audit::Event;
 use crate::record::{Record, RecordKey, RecordKind};
+use crate::time::Timestamp;
 use crate::wire::{Fault, Fields, FromJson, Json, deserialize_as_read, read_fields, read_names, tagged, unknown};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -20,7 +21,7 @@ pub enum Request {
         /// Which, each once.
         keys: Vec<RecordKey>,
     },
-    /// A page of keys and revisions, ordered by namespace and name, byte by byte.
+    /// A page of keys and revisions, in the order of the query.
     List {
         /// Which records.
         query: ListQuery,
@@ -66,8 +67,35 @@ pub struct ListQuery {
     pub kind: RecordKind,
     /// In one namespace, or in all.
     pub namespace: Option<String>,
+    /// All of them, by namespace and name; or those that are found by something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<Lookup>,
     /// How many at most.
     pub limit: u32,
+}
+
+/// What a list finds records by besides their keys: what [`Index`](super::Index) said of them when they were put.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lookup {
+    /// Those that are due at this instant or were before, the longest due first, then by namespace and name.
+    Due(Timestamp),
+    /// Those that end at this instant or did before, in the same order.
+    Expired(Timestamp),
+    /// Those with this fingerprint, by namespace and name.
+    Fingerprint(String),
+}
+
+impl FromJson for Lookup {
+    fn from_json(value: Json) -> Result<Self, Fault> {
+        let (tag, content) = tagged(value)?;
+        match &*tag {
+            "due" => Timestamp::from_json(content).map(Lookup::Due),
+            "expired" => Timestamp::from_json(content).map(Lookup::Expired),
+            "fingerprint" => String::from_json(content).map(Lookup::Fingerprint),
+            _ => Err(unknown()),
+        }
+    }
 }
 
 /// Which events to read, and in which order.
@@ -225,7 +253,7 @@ impl FromJson for Answer {
     }
 }
 
-read_fields!(ListQuery { kind, namespace, limit });
+read_fields!(ListQuery { kind, namespace, by, limit });
 read_fields!(EventQuery { scope, limit });
 read_fields!(Item { key, revision });
 read_names!(Applied { "no" => No, "unknown" => Unknown });

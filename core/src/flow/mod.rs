@@ -10,7 +10,9 @@ mod message;
 
 pub use change::{ChangeSet, Check, CounterDelta, Delete, Expected, Put};
 pub(crate) use io::{Committed, Io};
-pub use message::{Answer, Applied, CommitAnswer, EventQuery, EventScope, Item, ListQuery, PAGE_LIMIT, Reply, Request};
+pub use message::{
+    Answer, Applied, CommitAnswer, EventQuery, EventScope, Item, ListQuery, Lookup, PAGE_LIMIT, Reply, Request,
+};
 
 use crate::entropy::Entropy;
 use crate::error::{Error, ErrorCode, Result};

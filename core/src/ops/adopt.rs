@@ -41,7 +41,7 @@ impl Unadopted {
     /// Reads all of it.
     pub(super) async fn gather(io: &Io) -> Result<Self> {
         let mut rows = Vec::new();
-        let query = ListQuery { kind: RecordKind::Secret, namespace: None, limit: PAGE_LIMIT };
+        let query = ListQuery { kind: RecordKind::Secret, namespace: None, by: None, limit: PAGE_LIMIT };
         let items = io.list_all(&query).await?;
         let beside_a_vault = items.iter().any(|item| item.revision > 0);
         let is_new = |item: &Item| item.revision == 0 && !is_nameless(item);
@@ -78,8 +78,8 @@ impl Unadopted {
             let secret_mac = record.mac_bytes();
             let stream = StreamHead::start(RecordKey::stream(&secret.slot), hex(&secret.uid), 0);
             let stream = StreamHead { secret_mac, ..stream }.next_record(&head.keys.record)?;
-            adopted.puts.push(Put { record, expected: Expected::Revision(0) });
-            adopted.puts.push(Put { record: stream, expected: Expected::Absent });
+            adopted.puts.push(Put { record, expected: Expected::Revision(0), index: secret.index() });
+            adopted.puts.push(Put::plain(stream, Expected::Absent));
             adopted.secrets.push((secret.slot, secret.uid));
         }
         Ok(adopted)
@@ -175,7 +175,7 @@ pub(crate) async fn adopt(io: &Io, settings: &Settings, actor: &Actor) -> Result
         // be retired is counted again.
         if let Some(ring) = scene.ring.as_ref().filter(|_| !puts.is_empty()) {
             let expected = Expected::Revision(ring.revision);
-            puts.push(Put { record: ring.next_record(&scene.head.keys.record, scene.now)?, expected });
+            puts.push(Put::plain(ring.next_record(&scene.head.keys.record, scene.now)?, expected));
         }
         let digest = unadopted.unchained.digest();
         let detail = Detail { digest, adopted: secrets, ..Detail::of_vault(Action::Adopted) };

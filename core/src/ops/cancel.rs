@@ -24,7 +24,11 @@ pub(crate) async fn cancel(io: &Io, settings: &Settings, actor: &Actor, id: &str
         let expected = Expected::Revision(proposal.revision);
         proposal.body.sealed = None;
         proposal.body.state = ProposalState::Cancelled;
-        let puts = vec![Put { record: proposal.next_record(&scene.head.keys.record, scene.now)?, expected }];
+        let puts = vec![Put {
+            record: proposal.next_record(&scene.head.keys.record, scene.now)?,
+            expected,
+            index: proposal.index(),
+        }];
         Ok(Plan { output: (), writes: Writes { puts, ..Writes::default() }, event: EventPlan::Plain })
     })
     .await

@@ -137,6 +137,10 @@ fn consume(scene: &Scene<'_>, mut proposal: Proposal, plan: Plan<Written>) -> Re
     let expected = Expected::Revision(proposal.revision);
     proposal.body.sealed = None;
     proposal.body.state = ProposalState::Applied { version: written.version, created: written.created, at: written.at };
-    writes.puts.push(Put { record: proposal.next_record(&scene.head.keys.record, scene.now)?, expected });
+    writes.puts.push(Put {
+        record: proposal.next_record(&scene.head.keys.record, scene.now)?,
+        expected,
+        index: proposal.index(),
+    });
     Ok(Plan { output: Confirmed { change, written, repeated: false }, writes, event })
 }

@@ -25,7 +25,7 @@ pub(super) fn plan_delete(scene: &Scene<'_>, slot: &Slot) -> Result<Plan<Written
     // of the record: whoever puts that back finds nothing that it fits.
     let own = scene.own_stream(secret);
     let ended = StreamHead { secret_mac: None, ..own.clone() };
-    let puts = vec![Put { record: ended.next_record(&scene.head.keys.record)?, expected: scene.expected_stream() }];
+    let puts = vec![Put::plain(ended.next_record(&scene.head.keys.record)?, scene.expected_stream())];
     let detail = Detail { uid: Some(secret.uid), digest: own.mac, ..Detail::of_vault(Action::Delete) };
     let output = Written::of(slot, None, false, scene.now);
     let writes = Writes { puts, deletes, ..Writes::default() };

@@ -52,7 +52,7 @@ pub(super) async fn initialise(io: &Io, settings: &Settings) -> Result<Adopted> 
         let (head, record) = Head::make(&settings.keyring, entropy, now)?;
         Ok((operation_id, head, record))
     })?;
-    let mut puts = vec![Put { record: head_record, expected: Expected::Absent }];
+    let mut puts = vec![Put::plain(head_record, Expected::Absent)];
     let adopted = io.with_entropy(|entropy| unadopted.adopt_rows(&settings.keyring, &head, entropy))?;
     puts.extend(adopted.puts);
 
@@ -70,13 +70,13 @@ pub(super) async fn initialise(io: &Io, settings: &Settings) -> Result<Adopted> 
     let ring = Ring::of(&settings.keyring).next_record(&head.keys.record, now)?;
     let start = StreamHead::start(RecordKey::vault_stream(), VAULT_STREAM.into(), 0);
     let mut stream = StreamHead { ring_mac: ring.mac_bytes(), ..start };
-    puts.push(Put { record: ring, expected: Expected::Absent });
+    puts.push(Put::plain(ring, Expected::Absent));
     let stamp = (&operation_id, head.epoch, now);
     let mut events = vec![link(&draft, &mut stream, &head.keys.audit, stamp)];
     for (slot, uid) in &adopted.secrets {
         events.push(link(&Draft::adopted(slot, *uid), &mut stream, &head.keys.audit, stamp));
     }
-    puts.push(Put { record: stream.next_record(&head.keys.record)?, expected: Expected::Absent });
+    puts.push(Put::plain(stream.next_record(&head.keys.record)?, Expected::Absent));
     let (deletes, checks, counters) = (Vec::new(), Vec::new(), Vec::new());
     let change_set = ChangeSet { operation_id: hex(&operation_id), puts, deletes, checks, counters, events };
     Ok(match io.commit(change_set).await? {
@@ -93,7 +93,7 @@ async fn has_history(io: &Io) -> Result<bool> {
         return Ok(true);
     }
     for kind in [RecordKind::Stream, RecordKind::Pending, RecordKind::Ring, RecordKind::Policy] {
-        let query = ListQuery { kind, namespace: None, limit: PAGE_LIMIT };
+        let query = ListQuery { kind, namespace: None, by: None, limit: PAGE_LIMIT };
         if !io.list_all(&query).await?.is_empty() {
             return Ok(true);
         }

@@ -137,7 +137,7 @@ pub(super) async fn for_each_page(
     mut take: impl FnMut(Vec<Option<Record>>),
 ) -> Result<()> {
     ensure_initialised(io, settings).await?;
-    let query = ListQuery { kind, namespace: namespace.map(ToString::to_string), limit: PAGE_LIMIT };
+    let query = ListQuery { kind, namespace: namespace.map(ToString::to_string), by: None, limit: PAGE_LIMIT };
     let items = io.list_all(&query).await?.into_iter().filter(|item| !is_nameless(item));
     let keys: Vec<_> = items.map(|item| item.key).collect();
     for page in keys.chunks(PAGE_LIMIT as usize) {

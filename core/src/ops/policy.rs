@@ -40,7 +40,7 @@ pub(crate) async fn set_policy(io: &Io, settings: &Settings, actor: &Actor, poli
         let (revision, since) = scene.policy.as_ref().map_or((0, scene.now), |record| (record.revision, record.since));
         let record = PolicyRecord { policy: policy.clone(), revision, since };
         let record = record.next_record(&scene.head.keys.record, scene.now)?;
-        let puts = vec![Put { record, expected: expected(revision) }];
+        let puts = vec![Put::plain(record, expected(revision))];
         Ok(Plan { output: (), writes: Writes { puts, ..Writes::default() }, event: EventPlan::Plain })
     })
     .await

@@ -91,7 +91,7 @@ pub(crate) async fn propose(
         };
         let proposal = Proposal { id: output.id.clone(), revision: 0, body };
         let record = proposal.next_record(&scene.head.keys.record, scene.now)?;
-        let puts = vec![Put { record, expected: Expected::Absent }];
+        let puts = vec![Put { record, expected: Expected::Absent, index: proposal.index() }];
         Ok(Plan { output, writes: Writes { puts, ..Writes::default() }, event: EventPlan::Plain })
     })
     .await

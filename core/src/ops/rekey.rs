@@ -51,7 +51,7 @@ pub(crate) async fn rekey(
     if after.is_none() {
         transact(io, settings, &call, lead).await?;
     }
-    let query = ListQuery { kind: RecordKind::Secret, namespace: None, limit };
+    let query = ListQuery { kind: RecordKind::Secret, namespace: None, by: None, limit };
     let (items, next) = io.list_page(&query, after.map(Into::into)).await?;
     // Rows that were never adopted are nobody's.
     let keys = items.into_iter().filter(|item| item.revision > 0).map(|item| item.key);
@@ -76,11 +76,11 @@ fn lead(scene: &Scene<'_>, entropy: &mut dyn Entropy) -> Result<Plan<()>> {
     let led = ring.led_by(keyring)?;
     if led.keys != ring.keys {
         let record = led.next_record(&scene.head.keys.record, scene.now)?;
-        puts.push(Put { record, expected: scene::expected(ring.revision) });
+        puts.push(Put::plain(record, scene::expected(ring.revision)));
     }
     if scene.head.sealed_under != keyring.primary()?.id() {
         let record = scene.head.resealed(&scene.head_record, keyring, entropy, scene.now)?;
-        puts.push(Put { record, expected: Expected::Revision(scene.head_record.revision) });
+        puts.push(Put::plain(record, Expected::Revision(scene.head_record.revision)));
     }
     if puts.is_empty() {
         return Ok(Plan::silent(()));
@@ -142,7 +142,7 @@ fn is_current(version: &Version, primary: &crate::crypto::KeyId) -> bool {
 
 /// Proposals last minutes: those that are over go, the others are sealed anew.
 async fn rekey_proposals(io: &Io, settings: &Settings, actor: &Actor, rekeyed: Rekeyed) -> Result<Rekeyed> {
-    let query = ListQuery { kind: RecordKind::Pending, namespace: None, limit: REKEY_PAGE_MAX };
+    let query = ListQuery { kind: RecordKind::Pending, namespace: None, by: None, limit: REKEY_PAGE_MAX };
     let keys: Vec<RecordKey> = io.list_all(&query).await?.into_iter().map(|item| item.key).collect();
     let mut rekeyed = rekeyed;
     for page in keys.chunks(REKEY_PAGE_MAX as usize) {
@@ -180,7 +180,11 @@ fn plan_proposals(scene: &Scene<'_>, entropy: &mut dyn Entropy) -> Result<Plan<R
         };
         let sealed = sealed::seal(primary, entropy, &context, opened.value.expose())?;
         proposal.body.sealed = Some(sealed);
-        puts.push(Put { record: proposal.next_record(&scene.head.keys.record, scene.now)?, expected });
+        puts.push(Put {
+            record: proposal.next_record(&scene.head.keys.record, scene.now)?,
+            expected,
+            index: proposal.index(),
+        });
     }
     let written = puts.len().saturating_add(deletes.len());
     rekeyed.changed = u64::try_from(written).unwrap_or(u64::MAX);

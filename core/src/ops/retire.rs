@@ -86,7 +86,7 @@ pub(crate) async fn retire(io: &Io, settings: &Settings, actor: &Actor, id: &Key
             }
         }
         let expected = Expected::Revision(ring.revision);
-        let puts = vec![Put { record: ring.next_record(&scene.head.keys.record, scene.now)?, expected }];
+        let puts = vec![Put::plain(ring.next_record(&scene.head.keys.record, scene.now)?, expected)];
         let output = Retired { id: id.to_hex(), state };
         Ok(Plan { output, writes: Writes { puts, ..Writes::default() }, event: EventPlan::Plain })
     })

@@ -151,7 +151,7 @@ pub(super) fn plan_update(scene: &Scene<'_>, mut secret: SecretRecord, detail: D
     let expected = Expected::Revision(secret.revision);
     secret.updated_at = Some(scene.now);
     let output = Written::of(&secret.slot, Some(secret.current.number), false, scene.now);
-    let puts = vec![Put { record: secret.next_record(&scene.head.keys.record)?, expected }];
+    let puts = vec![Put { record: secret.next_record(&scene.head.keys.record)?, expected, index: secret.index() }];
     Ok(Plan { output, writes: Writes { puts, ..Writes::default() }, event: EventPlan::Detailed(detail) })
 }
 
@@ -196,8 +196,8 @@ fn plan_create(
     let secret_mac = record.mac_bytes();
     let stream = StreamHead { secret_mac, ..StreamHead::start(RecordKey::stream(slot), hex(&uid), revision) };
     let puts = vec![
-        Put { record, expected: Expected::Absent },
-        Put { record: stream.next_record(&scene.head.keys.record)?, expected: expected_stream },
+        Put { record, expected: Expected::Absent, index: secret.index() },
+        Put::plain(stream.next_record(&scene.head.keys.record)?, expected_stream),
     ];
     let detail = Detail { uid: Some(uid), reason: Some(reason), ..Detail::of_vault(Action::Set) };
     let output = Written::of(slot, Some(1), true, scene.now);

@@ -303,8 +303,8 @@ fn change_set(
         its_own.secret_mac = record.mac_bytes();
         (its_own.ring_revision, its_own.policy_revision) = scene.revisions();
         events.push(link(&draft, &mut its_own, &scene.head.keys.audit, stamp));
-        puts.push(Put { record, expected: Expected::Revision(secret.revision) });
-        puts.push(Put { record: its_own.next_record(&scene.head.keys.record)?, expected: expected_stream });
+        puts.push(Put { record, expected: Expected::Revision(secret.revision), index: secret.index() });
+        puts.push(Put::plain(its_own.next_record(&scene.head.keys.record)?, expected_stream));
     }
     (stream.ring_revision, stream.policy_revision) = scene.revisions();
     for put in &puts {
@@ -322,7 +322,7 @@ fn change_set(
             None => checks.push(Check { key, expected: Expected::Revision(secret.revision) }),
         }
     }
-    puts.push(Put { record: stream.next_record(&scene.head.keys.record)?, expected });
+    puts.push(Put::plain(stream.next_record(&scene.head.keys.record)?, expected));
     Ok(Some(ChangeSet { operation_id: hex(operation_id), puts, deletes, checks, counters, events }))
 }
 

@@ -124,7 +124,7 @@ async fn read_through(io: &Io, settings: &Settings) -> Result<Option<Chain>> {
 /// Every stream's head, and whether its secret is there. A secret that is there must fit its head; both are read in one
 /// load, which sees one state of the store.
 async fn stream_heads(io: &Io, head: &Head) -> Result<Vec<(StreamHead, bool)>> {
-    let query = ListQuery { kind: RecordKind::Stream, namespace: None, limit: PAGE_LIMIT };
+    let query = ListQuery { kind: RecordKind::Stream, namespace: None, by: None, limit: PAGE_LIMIT };
     let keys: Vec<_> = io.list_all(&query).await?.into_iter().map(|item| item.key).collect();
     let mut heads = Vec::with_capacity(keys.len());
     for page in keys.chunks(PAGE_LIMIT as usize) {

@@ -4,6 +4,7 @@
 //! [`Head`], [`StreamHead`], [`Proposal`]) exist only after the MAC was verified, and writing goes back the same way.
 
 mod head;
+mod index;
 pub(crate) mod pending;
 mod policy;
 mod ring;
@@ -11,6 +12,7 @@ mod secret;
 mod stream;
 
 pub(crate) use head::Head;
+pub use index::Index;
 pub use pending::Change;
 pub(crate) use pending::{Proposal, ProposalState};
 pub(crate) use policy::PolicyRecord;

@@ -1,6 +1,6 @@
 //! A proposal: a change that its actor has seen and not yet confirmed. Its value is stored sealed.
 
-use super::{Columns, Counters, Record, RecordKey, write_body};
+use super::{Columns, Counters, Index, Record, RecordKey, write_body};
 use crate::crypto::{Context, MacKey, Purpose};
 use crate::encoding::from_base64url;
 use crate::error::{Error, ErrorCode, Result};
@@ -125,6 +125,11 @@ impl Proposal {
             counters: Counters::default(),
         };
         Ok(record.authenticate(key))
+    }
+
+    /// What lists find it by.
+    pub(crate) fn index(&self) -> Index {
+        Index { expires_at: Some(self.body.expires_at), ..Index::NONE }
     }
 
     /// The slot that a record which was not verified names: enough to know what to load, and no more.

@@ -1,6 +1,6 @@
 //! A secret: its current value, its last versions, and what is told of it.
 
-use super::{Columns, Counters, Record, RecordKey, write_body};
+use super::{Columns, Counters, Index, Record, RecordKey, write_body};
 use crate::crypto::{Context, MacKey, Purpose};
 use crate::encoding::{from_hex, hex};
 use crate::error::Result;
@@ -313,6 +313,21 @@ impl SecretRecord {
     /// What a proposal remembers of it: its uid, and the number of its changes.
     pub(crate) fn seen(&self) -> (String, u64) {
         (hex(&self.uid), self.revision.saturating_sub(self.resealed))
+    }
+
+    /// What lists find it by. A secret of which nobody knows since when its value is there has been due ever since.
+    pub(crate) fn index(&self) -> Index {
+        let since_ever = self.sensitivity.days().map(|_| Timestamp::from_millis(0));
+        let in_grace = |version: &&Version| self.grace.iter().any(|grace| grace.version == version.number);
+        let acceptable = core::iter::once(&self.current).chain(self.previous.iter().filter(in_grace));
+        let mut fingerprints: Vec<String> = Vec::new();
+        for fingerprint in acceptable.filter(|version| !version.compromised).filter_map(|it| it.fingerprint.as_ref()) {
+            if !fingerprints.contains(fingerprint) {
+                fingerprints.push(fingerprint.clone());
+            }
+        }
+        let due_at = self.sensitivity.due(self.current.at).or(since_ever);
+        Index { due_at, expires_at: self.expires_at, fingerprints }
     }
 
     /// Every version, newest first.

@@ -2,19 +2,29 @@
 
 use super::{CommitFailed, Page, Store, answer};
 use crate::audit::Event;
-use crate::flow::{Answer, ChangeSet, CommitAnswer, EventQuery, EventScope, Expected, Item, ListQuery, Request};
-use crate::record::{Record, RecordKey};
+use crate::flow::{
+    Answer, ChangeSet, CommitAnswer, EventQuery, EventScope, Expected, Item, ListQuery, Lookup, Request,
+};
+use crate::record::{Index, Record, RecordKey};
+use crate::time::Timestamp;
 use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::convert::Infallible;
 
 /// Records and events in memory. Gone with the process.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    records: BTreeMap<RecordKey, Record>,
+    records: BTreeMap<RecordKey, Stored>,
     events: Vec<Event>,
+}
+
+/// A record, and what lists find it by.
+#[derive(Clone, Debug)]
+struct Stored {
+    record: Record,
+    index: Index,
 }
 
 impl MemoryStore {
@@ -40,7 +50,7 @@ impl MemoryStore {
 
     /// Every record, by key.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
-        self.records.values()
+        self.records.values().map(|stored| &stored.record)
     }
 
     /// Every event, in the order of their commits.
@@ -53,27 +63,30 @@ impl Store for MemoryStore {
     type Error = Infallible;
 
     fn load(&mut self, keys: &[RecordKey]) -> Result<Vec<Record>, Infallible> {
-        Ok(keys.iter().filter_map(|key| self.records.get(key)).cloned().collect())
+        Ok(keys.iter().filter_map(|key| self.records.get(key)).map(|stored| stored.record.clone()).collect())
     }
 
     fn list(&mut self, query: &ListQuery, cursor: Option<&str>) -> Result<Page<Item>, Infallible> {
-        let wanted = |key: &&RecordKey| {
+        let wanted = |key: &RecordKey| {
             key.kind == query.kind && query.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace)
         };
-        let matching = self
-            .records
-            .keys()
-            .filter(wanted)
-            .map(|key| Item { key: key.clone(), revision: self.records.get(key).map_or(0, |record| record.revision) });
-        // A cursor is the last key, so that a page is right whatever was written since the one before.
-        let after = cursor.and_then(|cursor| cursor.split_once('\0'));
-        let mut rest = matching
-            .skip_while(|item| after.is_some_and(|after| (&*item.key.namespace, &*item.key.name) <= after))
-            .peekable();
-        let items: Vec<Item> = rest.by_ref().take(query.limit as usize).collect();
-        let last = items.last().filter(|_| rest.peek().is_some());
-        let cursor = last.map(|item| format!("{}\0{}", item.key.namespace, item.key.name));
-        Ok(Page { items, cursor })
+        let mut matching: Vec<(Place<'_>, u64)> = Vec::new();
+        for (key, Stored { record, index }) in self.records.iter().filter(|(key, _)| wanted(key)) {
+            if let Some(at) = found_at(query.by.as_ref(), index) {
+                matching.push((Place { at, namespace: &key.namespace, name: &key.name }, record.revision));
+            }
+        }
+        matching.sort_unstable();
+        // A cursor is the last place, so that a page is right whatever was written since the one before.
+        let after = cursor.map(Place::read);
+        let mut rest = matching.into_iter().skip_while(|(place, _)| after.as_ref().is_some_and(|after| place <= after));
+        let page: Vec<(Place<'_>, u64)> = rest.by_ref().take(query.limit as usize).collect();
+        let cursor = page.last().filter(|_| rest.next().is_some()).map(|(place, _)| place.write());
+        let item = |(Place { namespace, name, .. }, revision): (Place<'_>, u64)| {
+            let key = RecordKey { kind: query.kind, namespace: namespace.to_string(), name: name.to_string() };
+            Item { key, revision }
+        };
+        Ok(Page { items: page.into_iter().map(item).collect(), cursor })
     }
 
     fn events(&mut self, query: &EventQuery, cursor: Option<&str>) -> Result<Page<Event>, Infallible> {
@@ -113,7 +126,7 @@ impl Store for MemoryStore {
             .chain(change_set.checks.iter().map(|check| (&check.key, check.expected)));
         let as_expected = |(key, expected): (&RecordKey, Expected)| match (self.records.get(key), expected) {
             (None, Expected::Absent) => true,
-            (Some(record), Expected::Revision(revision)) => record.revision == revision,
+            (Some(stored), Expected::Revision(revision)) => stored.record.revision == revision,
             _ => false,
         };
         let has_place = |event: &Event| event.stream.is_some() && event.seq.is_some();
@@ -126,21 +139,53 @@ impl Store for MemoryStore {
         for put in &change_set.puts {
             let mut record = put.record.clone();
             if let Some(old) = self.records.get(&record.key) {
-                record.counters = old.counters;
+                record.counters = old.record.counters;
             }
-            self.records.insert(record.key.clone(), record);
+            self.records.insert(record.key.clone(), Stored { record, index: put.index.clone() });
         }
         for delete in &change_set.deletes {
             self.records.remove(&delete.key);
         }
         for delta in &change_set.counters {
-            if let Some(record) = self.records.get_mut(&delta.key) {
-                let counters = &mut record.counters;
+            if let Some(stored) = self.records.get_mut(&delta.key) {
+                let counters = &mut stored.record.counters;
                 counters.accessed_count = counters.accessed_count.saturating_add(delta.accessed);
                 counters.last_accessed = counters.last_accessed.max(Some(delta.at));
             }
         }
         self.events.extend(change_set.events.iter().cloned());
         Ok(CommitAnswer::Committed)
+    }
+}
+
+/// Where a record stands in a list: by the instant that it is found by, where it is found by one, then by namespace and name.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Place<'a> {
+    at: Option<Timestamp>,
+    namespace: &'a str,
+    name: &'a str,
+}
+
+impl<'a> Place<'a> {
+    fn write(&self) -> String {
+        let at = self.at.map(|at| at.as_millis().to_string()).unwrap_or_default();
+        format!("{at}\0{}\0{}", self.namespace, self.name)
+    }
+
+    fn read(cursor: &'a str) -> Self {
+        let mut parts = cursor.splitn(3, '\0');
+        let mut next = || parts.next().unwrap_or_default();
+        let at = next().parse().ok().map(Timestamp::from_millis);
+        Place { at, namespace: next(), name: next() }
+    }
+}
+
+/// The instant by which a lookup finds a record, or that it is found without one; nothing for one that it does not find.
+fn found_at(by: Option<&Lookup>, index: &Index) -> Option<Option<Timestamp>> {
+    match by {
+        None => Some(None),
+        Some(Lookup::Fingerprint(fingerprint)) => index.fingerprints.contains(fingerprint).then_some(None),
+        Some(Lookup::Due(until)) => index.due_at.filter(|at| at <= until).map(Some),
+        Some(Lookup::Expired(until)) => index.expires_at.filter(|at| at <= until).map(Some),
     }
 }

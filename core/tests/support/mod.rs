@@ -241,7 +241,7 @@ pub(crate) fn store_of(
     events: impl IntoIterator<Item = Event>,
 ) -> MemoryStore {
     let mut store = MemoryStore::new();
-    let puts = records.into_iter().map(|record| Put { record, expected: Expected::Absent }).collect();
+    let puts = records.into_iter().map(|record| Put::plain(record, Expected::Absent)).collect();
     let change_set = ChangeSet {
         operation_id: "around the vault".into(),
         puts,
