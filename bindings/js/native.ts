@@ -27,6 +27,9 @@ export interface NativeKeyring {
 
 export interface NativeSession {
   step(now: number, reply?: string): string;
+  /** Gives a value: of an operation on many before its first step, or what the next answer tells of. */
+  offer(value: NativeSecret): void;
+  /** The value that goes with the open request, or the next one that the operation gave. */
   takeSecret(): NativeSecret | null | undefined;
   /** The last call: the session may be gone afterwards. */
   close(): void;

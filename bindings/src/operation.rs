@@ -22,16 +22,22 @@ const AHEAD_MILLIS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// How many secrets a page of `rekey` takes unless told otherwise.
 const REKEY_LIMIT: u32 = 100;
 
-/// What an operation came to: what may be told of it, as JSON, and a value if it gives one.
+/// What an operation came to: what may be told of it, as JSON, and the values that it gives.
 pub(crate) struct Outcome {
     pub(crate) told: String,
-    pub(crate) value: Option<SecretBytes>,
+    pub(crate) values: Vec<SecretBytes>,
 }
 
 /// An operation under way whose result is told as JSON.
 pub(crate) trait Told: Send {
     /// [`Flow::step`], the result told.
     fn step(&mut self, now: Timestamp, reply: Option<Reply>) -> Result<Step<Outcome>>;
+
+    /// [`Flow::offer`].
+    fn offer(&mut self, value: SecretBytes);
+
+    /// [`Flow::take_shown`].
+    fn take_shown(&mut self) -> Option<SecretBytes>;
 }
 
 /// A flow and what tells of its result. Not [`Flow::map`], whose future around the flow's own is a kilobyte of the
@@ -47,6 +53,14 @@ impl<T: Send + 'static> Told for ToldBy<T> {
             Step::Ask { number, request } => Step::Ask { number, request },
             Step::Done(result) => Step::Done(result.map(self.tell)),
         })
+    }
+
+    fn offer(&mut self, value: SecretBytes) {
+        self.flow.offer(value);
+    }
+
+    fn take_shown(&mut self) -> Option<SecretBytes> {
+        self.flow.take_shown()
     }
 }
 
@@ -243,7 +257,7 @@ fn invalid(message: &str) -> Error {
 
 /// What an operation came to that gives no value.
 pub(crate) fn tell<T: Serialize>(told: T) -> Outcome {
-    Outcome { told: json_of(&told), value: None }
+    Outcome { told: json_of(&told), values: Vec::new() }
 }
 
 fn reveal(revealed: Revealed) -> Outcome {
@@ -259,5 +273,5 @@ fn reveal(revealed: Revealed) -> Outcome {
     let Revealed { slot, version, format, key_id, last_rotated, value, .. } = revealed;
     let (namespace, name) = (slot.namespace(), slot.name());
     let told = Told { namespace, name, version, format: format.name(), key_id: key_id.to_hex(), last_rotated };
-    Outcome { told: json_of(&told), value: Some(value) }
+    Outcome { told: json_of(&told), values: vec![value] }
 }

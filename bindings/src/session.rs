@@ -4,6 +4,7 @@ use crate::entropy::now;
 use crate::operation::{Told, begin, tell, told};
 use crate::{OsEntropy, json_of};
 use spin::Mutex;
+use std::collections::VecDeque;
 use strongroom::conformance::check_store;
 use strongroom::flow::{Answer, Applied, Reply};
 use strongroom::wire::{Fault, Fields, read};
@@ -16,7 +17,7 @@ pub struct Session {
 
 struct State {
     flow: Option<Box<dyn Told>>,
-    value: Option<SecretBytes>,
+    values: VecDeque<SecretBytes>,
     /// The number of the request that is open.
     open: u64,
     /// What was wrong with the shape of the last answer, if that could not be read.
@@ -40,7 +41,7 @@ impl Session {
     }
 
     fn of(flow: Box<dyn Told>) -> Session {
-        Session { state: Mutex::new(State { flow: Some(flow), value: None, open: 0, unreadable: None }) }
+        Session { state: Mutex::new(State { flow: Some(flow), values: VecDeque::new(), open: 0, unreadable: None }) }
     }
 
     /// Goes on until the next request or the end, at an instant in milliseconds since the epoch.
@@ -63,7 +64,7 @@ impl Session {
                 format!("{{\"ask\":{{\"number\":{number},\"request\":{}}}}}", json_of(&request))
             }
             Step::Done(Ok(outcome)) => {
-                state.value = outcome.value;
+                state.values = outcome.values.into();
                 format!("{{\"done\":{}}}", outcome.told)
             }
             Step::Done(Err(error)) => {
@@ -81,16 +82,28 @@ impl Session {
         })
     }
 
-    /// The value that the operation gave; once.
+    /// The value that goes with the open request, or the next one that the operation gave, in the order in which it tells of
+    /// them; each once.
     pub fn take_value(&self) -> Option<SecretBytes> {
-        self.state.lock().value.take()
+        let mut state = self.state.lock();
+        let shown = state.flow.as_mut().and_then(|flow| flow.take_shown());
+        shown.or_else(|| state.values.pop_front())
+    }
+
+    /// Gives a value: one of an operation on many, in their order and before the first step; or what the next answer tells
+    /// of: `{"values": {"found": ["given", "missing", ...]}}`. Those that are given
+    /// are offered in the order of the request, before the step that takes the answer.
+    pub fn offer(&self, value: SecretBytes) {
+        if let Some(flow) = &mut self.state.lock().flow {
+            flow.offer(value);
+        }
     }
 
     /// Ends the operation, wherever it is, and wipes what it held.
     pub fn close(&self) {
         let mut state = self.state.lock();
         state.flow = None;
-        state.value = None;
+        state.values.clear();
     }
 }
 

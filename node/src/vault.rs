@@ -46,7 +46,14 @@ impl NativeSession {
         self.session.step(now_millis, reply.as_deref()).map_err(thrown)
     }
 
-    /// The value that the operation gave.
+    /// Gives a value: of an operation on many before its first step, or what the next answer tells of.
+    #[napi]
+    pub fn offer(&self, value: &NativeSecret) -> Result<(), Thrown> {
+        self.session.offer(SecretBytes::copy_of(value.get()?.expose()));
+        Ok(())
+    }
+
+    /// The value that goes with the open request, or the next one that the operation gave.
     #[napi]
     pub fn take_secret(&self) -> Option<NativeSecret> {
         self.session.take_value().map(NativeSecret::new)

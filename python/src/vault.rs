@@ -46,7 +46,13 @@ impl Session {
         self.session.step(now_millis, reply).map_err(raised)
     }
 
-    /// The value that the operation gave.
+    /// Gives a value: of an operation on many before its first step, or what the next answer tells of.
+    fn offer(&self, value: &Secret) -> PyResult<()> {
+        self.session.offer(SecretBytes::copy_of(value.get()?.expose()));
+        Ok(())
+    }
+
+    /// The value that goes with the open request, or the next one that the operation gave.
     fn take_secret(&self) -> Option<Secret> {
         self.session.take_value().map(Secret::new)
     }

@@ -38,7 +38,7 @@ export class Tape {
       if (ask !== undefined && this.#at !== undefined) this.#at += ask.request.wait?.millis ?? 1;
       return text;
     };
-    return { step, takeSecret: () => session.takeSecret(), close: () => session.close() };
+    return { step, offer: (value) => session.offer(value), takeSecret: () => session.takeSecret(), close: () => session.close() };
   }
 }
 

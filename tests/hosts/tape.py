@@ -65,7 +65,7 @@ class _TapedVault:
 class _TapedSession:
     def __init__(self, tape: Tape, session: _native.Session) -> None:
         self._tape, self._session = tape, session
-        self.take_secret, self.close = session.take_secret, session.close
+        self.offer, self.take_secret, self.close = session.offer, session.take_secret, session.close
 
     def step(self, now: float, reply: str | None) -> str:
         text = self._session.step(now, reply)

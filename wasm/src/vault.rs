@@ -47,7 +47,18 @@ impl NativeSession {
         self.session.step(now_millis, reply.as_deref()).map_err(thrown)
     }
 
-    /// The value that the operation gave.
+    /// Gives a value: of an operation on many before its first step, or what the next answer tells of.
+    pub fn offer(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "NativeSecret")] value: SecretHandle,
+    ) -> Result<(), JsValue> {
+        if let Some(value) = NativeSecret::into_value(value.copy()?) {
+            self.session.offer(value);
+        }
+        Ok(())
+    }
+
+    /// The value that goes with the open request, or the next one that the operation gave.
     #[wasm_bindgen(js_name = takeSecret)]
     #[must_use]
     pub fn take_secret(&self) -> Option<NativeSecret> {

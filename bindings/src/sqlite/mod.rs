@@ -106,7 +106,12 @@ pub fn plan(request: &str) -> Result<String> {
             let runs = plan_commit(&change_set)?;
             Ok(json!({ "write": runs }).to_string())
         }
-        Request::Wait { .. } => Err(Error::new(ErrorCode::InvalidArgument, "a store does not wait: the driver does")),
+        Request::Wait { .. } | Request::ReadEnv { .. } | Request::ReadFile { .. } | Request::Rotate { .. } => {
+            Err(Error::new(
+                ErrorCode::InvalidArgument,
+                "that is for the driver: a store loads, lists, commits, gives events",
+            ))
+        }
     }
 }
 

@@ -62,7 +62,20 @@ actions! {
     RevokePrevious "revoke_previous" "The grace of previous values was ended.";
     Expire "expire" "A secret was given an end, or had it taken away.";
     Purge "purge" "Expired secrets and proposals were looked for, to be deleted.";
-    RotationStatus "rotation_status" "Somebody asked which secrets are due for rotation.";
+    Identify "identify" "A presented value was looked for among all secrets; denied when none accepts it.";
+    RotationStatus "rotation_status" "Somebody asked where the secrets stand.";
+    Due "due" "Somebody asked which secrets are due for rotation.";
+    Overdue "overdue" "A secret was found overdue.";
+    RotateDue "rotate_due" "The secrets that are due were about to be rotated, each with an event of its own.";
+    RotateAll "rotate_all" "All secrets were about to be rotated, each with an event of its own.";
+    EmergencyRotate "emergency_rotate" "Secrets that leaked were about to be rotated, each with an event of its own; or one that has no generator was marked.";
+    RotateBegin "rotate_begin" "A rotation by the host's rotator began, or was begun again.";
+    RotateCreate "rotate_create" "The host's rotator gave a value, which is kept sealed until it is activated.";
+    GetMany "get_many" "Values were read together, each with an event of its own.";
+    SetMany "set_many" "Secrets were given values together, each with an event of its own.";
+    Resolve "resolve" "References were resolved; each secret that was read has an event of its own.";
+    Provision "provision" "What a manifest asks for was provided, each secret with an event of its own.";
+    Check "check" "What a manifest asks for was checked.";
     Grant "grant" "Somebody was granted access to a secret.";
     Revoke "revoke" "A grant was taken back.";
     Grants "grants" "The grants of a secret were listed.";
@@ -70,6 +83,7 @@ actions! {
     Policy "policy" "The vault's policy was read.";
     Rekey "rekey" "Values were sealed anew under the primary key, or the ring of keys was changed for that.";
     Retire "retire" "A key that nothing needs any more was retired.";
+    RenewRoot "renew_root" "The vault's root was replaced by one of a new epoch, or records were moved to it.";
     Command "command" "A chat command that was not understood; recorded only when its sender is refused.";
 }
 
@@ -130,6 +144,8 @@ pub struct Event {
     pub epoch: Option<u64>,
     /// A SHA-256 digest or a MAC, 64 hex digits; what of, the action says.
     pub digest: Option<String>,
+    /// What allowed it: the id of a rule of the policy, or `grant:` and that of a grant; absent where there is no policy.
+    pub rule: Option<String>,
     /// The MAC of the event before it in the stream.
     pub prev_mac: Option<String>,
     /// HMAC-SHA256 over everything above but `success`, 64 hex digits.
@@ -154,6 +170,7 @@ read_fields!(Event {
     reason,
     epoch,
     digest,
+    rule,
     prev_mac,
     mac
 });
@@ -179,6 +196,10 @@ impl Event {
             .optional_integer(self.epoch)
             .optional_text(self.digest.as_deref())
             .optional_text(self.prev_mac.as_deref());
+        // Only where there is one: events from before there were rules encode as they did.
+        if let Some(rule) = &self.rule {
+            encoder.text(rule);
+        }
         encoder.finish()
     }
 
@@ -210,6 +231,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) code: Option<ErrorCode>,
     pub(crate) reason: Option<Reason>,
     pub(crate) digest: Option<[u8; 32]>,
+    pub(crate) rule: Option<&'a str>,
 }
 
 impl<'a> Draft<'a> {
@@ -224,6 +246,7 @@ impl<'a> Draft<'a> {
             code: None,
             reason: Some(Reason::Import),
             digest: None,
+            rule: None,
         }
     }
 }
@@ -254,6 +277,7 @@ pub(crate) fn link(
         reason: draft.reason.and_then(|reason| owned(reason.name())),
         epoch: Some(epoch),
         digest: draft.digest.map(|digest| hex(&digest)),
+        rule: draft.rule.and_then(owned),
         prev_mac: head.mac.map(|mac| hex(&mac)),
         mac: None,
     };

@@ -1,11 +1,12 @@
 //! The port through which an operation asks: one open request at a time, and the checks that no answer is believed
 //! without.
 
-use super::message::{Answer, Applied, CommitAnswer, EventQuery, Item, ListQuery, Reply, Request};
+use super::message::{Answer, Applied, CommitAnswer, EventQuery, Found, Item, ListQuery, Reply, Request};
 use super::{ChangeSet, Entropy};
 use crate::audit::Event;
 use crate::error::{Error, ErrorCode, Result};
 use crate::record::{Record, RecordKey};
+use crate::secret::SecretBytes;
 use crate::time::Timestamp;
 use alloc::boxed::Box;
 use alloc::format;
@@ -27,12 +28,25 @@ pub(super) struct Exchange {
     number: u64,
     request: Option<Request>,
     answer: Option<Answer>,
+    /// What comes beside the next answer.
+    offered: Vec<SecretBytes>,
+    /// What goes beside the open request.
+    shown: Option<SecretBytes>,
 }
 
 impl Exchange {
     pub(super) fn new(entropy: Box<dyn Entropy>) -> Self {
         let now = Timestamp::from_millis(0);
-        Exchange { now, entropy: Some(entropy), number: 0, request: None, answer: None }
+        let (request, answer, offered, shown) = Default::default();
+        Exchange { now, entropy: Some(entropy), number: 0, request, answer, offered, shown }
+    }
+
+    pub(super) fn offer(&mut self, value: SecretBytes) {
+        self.offered.push(value);
+    }
+
+    pub(super) fn take_shown(&mut self) -> Option<SecretBytes> {
+        self.shown.take()
     }
 
     /// Takes a reply if it is the one that is due.
@@ -57,6 +71,22 @@ impl Exchange {
         let request = request.ok_or_else(|| Error::new(ErrorCode::FlowDone, "the operation waits for nothing"))?;
         Ok((self.number, request))
     }
+}
+
+/// What the host has of something that it was asked for.
+#[derive(Debug)]
+pub(crate) enum Given {
+    Value(SecretBytes),
+    Missing,
+    Failed,
+}
+
+/// Why a host did not do what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It has no such thing.
+    Unsupported,
+    Failed,
 }
 
 /// How a commit ended, once that is known.
@@ -192,6 +222,48 @@ impl Io {
         }
     }
 
+    /// The values that the host gave before the first step.
+    pub(crate) fn take_offered(&self) -> Vec<SecretBytes> {
+        core::mem::take(&mut self.exchange.lock().offered)
+    }
+
+    /// What the host has of each of some things, in their order.
+    pub(crate) async fn values(&self, request: Request) -> core::result::Result<Vec<Given>, Refused> {
+        let asked = match &request {
+            Request::ReadEnv { names: asked } | Request::ReadFile { paths: asked } => asked.len(),
+            _ => 1,
+        };
+        let answer = self.ask(request).await;
+        let offered = self.take_offered();
+        let found = match answer {
+            Answer::Values { found } if found.len() == asked => found,
+            Answer::Unsupported {} => return Err(Refused::Unsupported),
+            _ => return Err(Refused::Failed),
+        };
+        let mut offered = offered.into_iter();
+        let mut given = Vec::with_capacity(found.len());
+        for found in found {
+            given.push(match found {
+                Found::Given => offered.next().map(Given::Value).ok_or(Refused::Failed)?,
+                Found::Missing => Given::Missing,
+                Found::Failed => Given::Failed,
+            });
+        }
+        if offered.next().is_some() { Err(Refused::Failed) } else { Ok(given) }
+    }
+
+    /// Has the host make a value the one in use.
+    pub(crate) async fn activate(&self, request: Request, value: SecretBytes) -> core::result::Result<(), Refused> {
+        self.exchange.lock().shown = Some(value);
+        let answer = self.ask(request).await;
+        self.exchange.lock().shown = None;
+        match answer {
+            Answer::Activated {} => Ok(()),
+            Answer::Unsupported {} => Err(Refused::Unsupported),
+            _ => Err(Refused::Failed),
+        }
+    }
+
     /// The answer to one request, not looked at.
     pub(crate) async fn ask(&self, request: Request) -> Answer {
         {
@@ -199,6 +271,7 @@ impl Io {
             exchange.number = exchange.number.saturating_add(1);
             exchange.request = Some(request);
             exchange.answer = None;
+            exchange.offered.clear();
         }
         poll_fn(|_| match self.exchange.lock().answer.take() {
             Some(answer) => Poll::Ready(answer),

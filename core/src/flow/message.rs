@@ -1,4 +1,5 @@
-//! What flows ask and hosts answer: the wire shapes of the storage contract. None of them can hold a plaintext.
+//! What flows ask and hosts answer: the wire shapes of the storage contract, and of what else a host can be asked. None of
+//! them can hold a plaintext.
 
 use super::ChangeSet;
 use crate::audit::Event;
@@ -45,10 +46,44 @@ pub enum Request {
         /// How much, in milliseconds.
         millis: u64,
     },
+    /// The values of environment variables. Values come beside the answer, never in it.
+    ReadEnv {
+        /// Which.
+        names: Vec<String>,
+    },
+    /// The contents of files.
+    ReadFile {
+        /// Which, as they were written.
+        paths: Vec<String>,
+    },
+    /// A step of a rotation that the host's rotator does. To be activated, the value comes beside the request.
+    Rotate {
+        /// Which step.
+        step: RotatorStep,
+        /// Random, the same for every step of one rotation and whenever one is asked for again: who is asked twice to create
+        /// a value gives the same one, or another in its place.
+        id: String,
+        /// The secret's namespace.
+        namespace: String,
+        /// The secret's name.
+        name: String,
+        /// The number of the version that the value will be.
+        version: u64,
+    },
+}
+
+/// What a rotator is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RotatorStep {
+    /// Have a new value made where the secret is used, such as by its provider. The old one stays good.
+    Create,
+    /// Make the value that was created the one in use. It may be asked again after it was done.
+    Activate,
 }
 
 impl Request {
-    /// The name on the wire: `load`, `list`, `commit`, `events` or `wait`.
+    /// The name on the wire, such as `load`.
     pub const fn name(&self) -> &'static str {
         match self {
             Request::Load { .. } => "load",
@@ -56,6 +91,9 @@ impl Request {
             Request::Commit { .. } => "commit",
             Request::Events { .. } => "events",
             Request::Wait { .. } => "wait",
+            Request::ReadEnv { .. } => "read_env",
+            Request::ReadFile { .. } => "read_file",
+            Request::Rotate { .. } => "rotate",
         }
     }
 }
@@ -182,11 +220,33 @@ pub enum Answer {
     },
     /// To `wait`.
     Wait {},
+    /// To `read_env` and `read_file`, and to `rotate` when a value was to be created: what was found of each, in the order of
+    /// the request. The values that are given come beside the answer, in the same order.
+    Values {
+        /// One for each.
+        found: Vec<Found>,
+    },
+    /// To `rotate`: the value is in use.
+    Activated {},
+    /// To `read_env`, `read_file` and `rotate`: this host has no such thing.
+    Unsupported {},
     /// To any request: the host failed. Its own exception stays with the host, as the cause.
     Failed {
         /// For a commit: whether it was applied.
         applied: Applied,
     },
+}
+
+/// What became of one thing that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Found {
+    /// There is a value, and it comes beside the answer.
+    Given,
+    /// There is none.
+    Missing,
+    /// It could not be read.
+    Failed,
 }
 
 /// An answer with the number of the request that it answers.
@@ -208,6 +268,15 @@ impl FromJson for Request {
             "commit" => Request::Commit { change_set: fields.take("change_set")? },
             "events" => Request::Events { query: fields.take("query")?, cursor: fields.take("cursor")? },
             "wait" => Request::Wait { millis: fields.take("millis")? },
+            "read_env" => Request::ReadEnv { names: fields.take("names")? },
+            "read_file" => Request::ReadFile { paths: fields.take("paths")? },
+            "rotate" => Request::Rotate {
+                step: fields.take("step")?,
+                id: fields.take("id")?,
+                namespace: fields.take("namespace")?,
+                name: fields.take("name")?,
+                version: fields.take("version")?,
+            },
             _ => return Err(unknown()),
         };
         fields.end()?;
@@ -245,6 +314,9 @@ impl FromJson for Answer {
             "list" => Answer::List { items: fields.take("items")?, cursor: fields.take("cursor")? },
             "events" => Answer::Events { events: fields.take("events")?, cursor: fields.take("cursor")? },
             "wait" => Answer::Wait {},
+            "values" => Answer::Values { found: fields.take("found")? },
+            "activated" => Answer::Activated {},
+            "unsupported" => Answer::Unsupported {},
             "failed" => Answer::Failed { applied: fields.take("applied")? },
             _ => return Err(unknown()),
         };
@@ -256,6 +328,8 @@ impl FromJson for Answer {
 read_fields!(ListQuery { kind, namespace, by, limit });
 read_fields!(EventQuery { scope, limit });
 read_fields!(Item { key, revision });
+read_names!(RotatorStep { "create" => Create, "activate" => Activate });
+read_names!(Found { "given" => Given, "missing" => Missing, "failed" => Failed });
 read_names!(Applied { "no" => No, "unknown" => Unknown });
 read_names!(CommitAnswer { "committed" => Committed, "conflict" => Conflict });
 deserialize_as_read!(Request, Reply);

@@ -9,13 +9,15 @@ mod io;
 mod message;
 
 pub use change::{ChangeSet, Check, CounterDelta, Delete, Expected, Put};
-pub(crate) use io::{Committed, Io};
+pub(crate) use io::{Committed, Given, Io, Refused};
 pub use message::{
-    Answer, Applied, CommitAnswer, EventQuery, EventScope, Item, ListQuery, Lookup, PAGE_LIMIT, Reply, Request,
+    Answer, Applied, CommitAnswer, EventQuery, EventScope, Found, Item, ListQuery, Lookup, PAGE_LIMIT, Reply, Request,
+    RotatorStep,
 };
 
 use crate::entropy::Entropy;
 use crate::error::{Error, ErrorCode, Result};
+use crate::secret::SecretBytes;
 use crate::time::Timestamp;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -74,6 +76,17 @@ impl<T: Send + 'static> Flow<T> {
         let operation =
             self.operation.map(|operation| -> Operation<U> { Box::pin(async move { operation.await.map(map) }) });
         Flow { operation, exchange: self.exchange, started: self.started }
+    }
+
+    /// Gives a value: one of an operation on many, before the first step, or what the next answer tells of, as
+    /// [`Answer::Values`] says.
+    pub fn offer(&mut self, value: SecretBytes) {
+        self.exchange.lock().offer(value);
+    }
+
+    /// The value that goes with the open request, once: see [`Request::Rotate`].
+    pub fn take_shown(&mut self) -> Option<SecretBytes> {
+        self.exchange.lock().take_shown()
     }
 
     /// Goes on until the next request or the end. The first step takes no reply, every other one takes the reply to the

@@ -178,7 +178,11 @@ pub(crate) async fn adopt(io: &Io, settings: &Settings, actor: &Actor) -> Result
             puts.push(Put::plain(ring.next_record(&scene.head.keys.record, scene.now)?, expected));
         }
         let digest = unadopted.unchained.digest();
-        let detail = Detail { digest, adopted: secrets, ..Detail::of_vault(Action::Adopted) };
+        let detail = Detail {
+            digest,
+            found: secrets.into_iter().map(|(slot, uid)| (Action::Adopted, slot, uid)).collect(),
+            ..Detail::of_vault(Action::Adopted)
+        };
         let writes = Writes { puts, ..Writes::default() };
         let Adopted { secrets, events } = unadopted.found();
         // Adopting a store that was never opened before happens in its initialisation; it is told here all the same.

@@ -22,7 +22,7 @@ use serde::{Serialize, Serializer};
 pub struct KeyCount {
     /// Current values of secrets.
     pub values: u64,
-    /// Earlier versions.
+    /// Earlier versions, and those that a rotator gave and that are not activated.
     pub versions: u64,
     /// Proposals that wait.
     pub proposals: u64,
@@ -81,8 +81,8 @@ impl Gathered {
         census.add_key(scene.head.sealed_under.to_hex(), Place::Root);
         for record in &self.secrets {
             let secret = record.verify(&scene.head)?;
-            for (index, version) in secret.versions().enumerate() {
-                let place = if index == 0 { Place::Value } else { Place::Version };
+            for version in secret.sealed_versions() {
+                let place = if version.number == secret.current.number { Place::Value } else { Place::Version };
                 census.add(keyring, version.value.as_deref(), place);
             }
         }

@@ -5,7 +5,7 @@ use super::delete::plan_delete;
 use super::rotate::{Rotation, plan_rotate};
 use super::scene::Scene;
 use super::set::{Setting, Written, plan_set};
-use super::transact::{Call, Plan, authorized, transact};
+use super::transact::{Call, EventPlan, Plan, authorized, transact};
 use crate::audit::Action;
 use crate::entropy::Entropy;
 use crate::error::{Error, ErrorCode, Result};
@@ -14,6 +14,7 @@ use crate::ident::{Actor, Slot};
 use crate::policy::Scope;
 use crate::record::{Change, Proposal, ProposalState, RecordKey, SecretRecord};
 use crate::secret::SecretBytes;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use serde::Serialize;
@@ -53,11 +54,11 @@ pub(crate) async fn confirm(io: &Io, settings: &Settings, actor: &Actor, id: &st
             ProposalState::Cancelled => return Err(not_found("was cancelled")),
             ProposalState::Open => {}
         }
-        scene.permit(actor, change.permission(), Scope::from(&slot))?;
+        let rule = scene.permit(actor, change.permission(), Scope::from(&slot))?;
         check_timely(scene, &proposal)?;
         let value = proposed_value(scene, &proposal)?;
         let plan = plan_change(scene, entropy, actor, &slot, change, value.as_ref())?;
-        consume(scene, proposal, plan)
+        consume(scene, proposal, plan, rule)
     })
     .await
 }
@@ -131,9 +132,17 @@ fn plan_change(
 }
 
 /// The change's plan with the proposal's end in it.
-fn consume(scene: &Scene<'_>, mut proposal: Proposal, plan: Plan<Written>) -> Result<Plan<Confirmed>> {
+fn consume(
+    scene: &Scene<'_>,
+    mut proposal: Proposal,
+    plan: Plan<Written>,
+    rule: Option<String>,
+) -> Result<Plan<Confirmed>> {
     let change = proposal.body.change;
-    let Plan { output: written, mut writes, event } = plan;
+    let Plan { output: written, mut writes, mut event } = plan;
+    if let EventPlan::Detailed(detail) = &mut event {
+        detail.rule = rule;
+    }
     let expected = Expected::Revision(proposal.revision);
     proposal.body.sealed = None;
     proposal.body.state = ProposalState::Applied { version: written.version, created: written.created, at: written.at };

@@ -24,7 +24,11 @@ pub(super) fn plan_delete(scene: &Scene<'_>, slot: &Slot) -> Result<Plan<Written
     // The digest ties the end of the secret's stream into the vault's: it can't be cut short afterwards. The head lets go
     // of the record: whoever puts that back finds nothing that it fits.
     let own = scene.own_stream(secret);
-    let ended = StreamHead { secret_mac: None, ..own.clone() };
+    let mut secret_of_old = secret.clone();
+    if secret.is_exposed {
+        secret_of_old.compromise_current();
+    }
+    let ended = StreamHead { secret_mac: None, compromised: secret_of_old.compromised, ..own.clone() };
     let puts = vec![Put::plain(ended.next_record(&scene.head.keys.record)?, scene.expected_stream())];
     let detail = Detail { uid: Some(secret.uid), digest: own.mac, ..Detail::of_vault(Action::Delete) };
     let output = Written::of(slot, None, false, scene.now);

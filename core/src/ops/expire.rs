@@ -9,7 +9,7 @@ use crate::audit::Action;
 use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{Delete, Expected, Io};
 use crate::ident::{Actor, Slot};
-use crate::policy::{Permission, Scope};
+use crate::policy::Permission;
 use crate::record::{Proposal, RecordKey, RecordKind};
 use crate::time::Timestamp;
 use alloc::vec;
@@ -83,7 +83,7 @@ pub(crate) async fn purge(io: &Io, settings: &Settings, actor: &Actor, namespace
         let mut expired: Vec<Slot> = Vec::new();
         for record in &records {
             let secret = record.verify(&scene.head)?;
-            let may = scene.may(actor, Permission::Delete, Scope::from(&secret.slot), &secret.grants);
+            let may = scene.may(actor, Permission::Delete, &secret);
             if may && secret.is_expired(scene.now) {
                 expired.push(secret.slot);
             }

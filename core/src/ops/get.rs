@@ -49,28 +49,31 @@ pub(super) fn open_version(scene: &Scene<'_>, secret: &SecretRecord, version: &V
     Ok(opened)
 }
 
-/// Reads a secret's current value. Errors: `SECRET_NOT_FOUND`, `SECRET_DISABLED`, `SECRET_EXPIRED`, `KEY_UNKNOWN`, `NOT_AUTHENTIC`,
+/// A secret's current value, if it may be used. Errors: `SECRET_DISABLED`, `SECRET_EXPIRED`, `VERSION_COMPROMISED`, those
+/// of [`open_version`].
+pub(super) fn reveal(scene: &Scene<'_>, secret: &SecretRecord) -> Result<Revealed> {
+    let (slot, current) = (&secret.slot, &secret.current);
+    if secret.state == SecretState::Disabled {
+        return Err(Error::new(ErrorCode::SecretDisabled, format!("{slot} is disabled: enable it first")));
+    }
+    if secret.is_expired(scene.now) {
+        return Err(Error::new(ErrorCode::SecretExpired, format!("{slot} has expired: set or rotate it")));
+    }
+    if current.compromised {
+        let message = format!("the value of {slot} was compromised and is not given any more: set or rotate it");
+        return Err(Error::new(ErrorCode::VersionCompromised, message));
+    }
+    let Decrypted { value, format, key_id, .. } = open_version(scene, secret, current)?;
+    let (version, last_rotated) = (current.number, current.at);
+    Ok(Revealed { value, slot: slot.clone(), version, format, key_id, last_rotated })
+}
+
+/// Reads a secret's current value. Errors: `SECRET_NOT_FOUND`, `SECRET_DISABLED`, `SECRET_EXPIRED`, `VERSION_COMPROMISED`, `KEY_UNKNOWN`, `NOT_AUTHENTIC`,
 /// `RECORD_TAMPERED`, those of [`transact`].
 pub(crate) async fn get(io: &Io, settings: &Settings, actor: &Actor, slot: &Slot) -> Result<Revealed> {
     let call = Call::of_secret(Action::Get, actor, slot);
     transact(io, settings, &call, |scene, _| {
-        let secret = scene.existing(slot)?;
-        if secret.state == SecretState::Disabled {
-            return Err(Error::new(ErrorCode::SecretDisabled, format!("{slot} is disabled: enable it first")));
-        }
-        if secret.is_expired(scene.now) {
-            return Err(Error::new(ErrorCode::SecretExpired, format!("{slot} has expired: set or rotate it")));
-        }
-        let version = secret.current.number;
-        let opened = open_version(scene, secret, &secret.current)?;
-        let output = Revealed {
-            value: opened.value,
-            slot: slot.clone(),
-            version,
-            format: opened.format,
-            key_id: opened.key_id,
-            last_rotated: secret.current.at,
-        };
+        let output = reveal(scene, scene.existing(slot)?)?;
         let counters = vec![CounterDelta { key: RecordKey::secret(slot), accessed: 1, at: scene.now }];
         Ok(Plan { output, writes: Writes { counters, ..Writes::default() }, event: EventPlan::Plain })
     })

@@ -66,6 +66,7 @@ pub(super) async fn initialise(io: &Io, settings: &Settings) -> Result<Adopted> 
         code: None,
         reason: None,
         digest: unadopted.unchained.digest(),
+        rule: None,
     };
     let ring = Ring::of(&settings.keyring).next_record(&head.keys.record, now)?;
     let start = StreamHead::start(RecordKey::vault_stream(), VAULT_STREAM.into(), 0);

@@ -9,7 +9,7 @@ use crate::audit::Action;
 use crate::error::Result;
 use crate::flow::{Io, ListQuery, PAGE_LIMIT};
 use crate::ident::Actor;
-use crate::policy::{Permission, Scope};
+use crate::policy::Permission;
 use crate::record::{Head, Record, RecordKey, RecordKind, SecretRecord, SecretState, StreamHead};
 use crate::time::Timestamp;
 use alloc::string::{String, ToString};
@@ -58,7 +58,7 @@ pub(crate) async fn list(io: &Io, settings: &Settings, actor: &Actor, namespace:
         let mut secrets = Vec::new();
         for record in &records {
             let secret = record.verify(&scene.head)?;
-            if scene.may(actor, Permission::List, Scope::from(&secret.slot), &secret.grants) {
+            if scene.may(actor, Permission::List, &secret) {
                 secrets.push(listed(secret));
             }
         }

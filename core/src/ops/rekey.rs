@@ -8,7 +8,7 @@ use super::Settings;
 use super::get::open_version;
 use super::list::SecretWithStream;
 use super::scene::{self, Scene};
-use super::transact::{Call, Changed, EventPlan, Plan, Writes, authorized, transact};
+use super::transact::{Access, Call, Detail, Each, EventPlan, Plan, Writes, authorized, transact};
 use crate::audit::Action;
 use crate::crypto::sealed;
 use crate::entropy::Entropy;
@@ -100,12 +100,13 @@ fn plan_page(scene: &Scene<'_>, entropy: &mut dyn Entropy) -> Result<Plan<Rekeye
         if reseal_versions(scene, entropy, &mut secret, &mut rekeyed.unreadable)? {
             rekeyed.changed = rekeyed.changed.saturating_add(1);
             secret.resealed = secret.resealed.saturating_add(1);
-            changed.push(Changed { secret, stream });
+            let detail = Detail::of(Action::Rekey);
+            changed.push(Each { secret, stream, detail, access: Access::Written });
         }
     }
     // The event of the page stands in the vault's stream, those of the secrets in theirs.
     let event = if changed.is_empty() { EventPlan::None } else { EventPlan::Plain };
-    Ok(Plan { output: rekeyed, writes: Writes { changed, ..Writes::default() }, event })
+    Ok(Plan { output: rekeyed, writes: Writes { each: changed, ..Writes::default() }, event })
 }
 
 /// Seals every version anew that is not under the primary in the sealed format; tells whether there was one.
@@ -118,8 +119,9 @@ fn reseal_versions(
     let primary = scene.settings.keyring.primary()?;
     let old = secret.clone();
     let mut any = false;
-    let versions = core::iter::once(&mut secret.current).chain(&mut secret.previous);
-    for (version, old_version) in versions.zip(old.versions()) {
+    let given = secret.rotating.iter_mut().filter_map(|rotating| rotating.version.as_mut());
+    let versions = given.chain([&mut secret.current]).chain(&mut secret.previous);
+    for (version, old_version) in versions.zip(old.sealed_versions()) {
         if is_current(old_version, &primary.id()) {
             continue;
         }

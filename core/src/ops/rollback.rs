@@ -27,9 +27,9 @@ pub(crate) async fn rollback(io: &Io, settings: &Settings, actor: &Actor, slot: 
             let message = format!("there is no version {number} (any more): the last 10 are kept; list the versions");
             Error::new(ErrorCode::VersionNotFound, message)
         })?;
-        // A value that leaked once stays leaked, whichever version it is in now.
-        let leaked = |other: &&crate::record::Version| other.compromised && other.fingerprint == version.fingerprint;
-        if version.compromised || secret.versions().find(leaked).is_some() {
+        if version.fingerprint.as_deref().is_some_and(|fingerprint| secret.is_compromised(fingerprint))
+            || version.compromised
+        {
             let message = format!("version {number} was compromised and can't come back: set a new value");
             return Err(Error::new(ErrorCode::VersionCompromised, message));
         }

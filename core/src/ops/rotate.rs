@@ -77,7 +77,7 @@ pub(super) fn plan_rotate(
             let valid_until = scene.now.plus_millis(i64::try_from(millis).unwrap_or(i64::MAX));
             // A value that ends by itself ends then, grace or not.
             let valid_until = secret.expires_at.map_or(valid_until, |end| end.min(valid_until));
-            if scene.now < valid_until && !secret.current.compromised {
+            if scene.now < valid_until && !secret.current.compromised && !secret.is_exposed {
                 secret.grace.insert(0, Grace { version: secret.current.number, valid_until });
             }
         }

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::flow::Io;
 use crate::ident::Actor;
 use crate::keyring::KeyState;
-use crate::policy::{Permission, Scope};
+use crate::policy::Permission;
 use crate::rotation::{Sensitivity, Standing};
 use crate::time::Timestamp;
 use alloc::string::{String, ToString};
@@ -62,9 +62,7 @@ pub(crate) async fn rotation_status(
     namespace: Option<&str>,
     ahead: i64,
 ) -> Result<RotationReport> {
-    // Which secrets there are is what `list` gives.
-    let call =
-        Call { permission: Some(Permission::List), ..Call::of_namespace(Action::RotationStatus, actor, namespace) };
+    let call = Call::of_namespace(Action::RotationStatus, actor, namespace);
     authorized(io, settings, &call).await?;
     let records = all_secrets(io, settings, namespace).await?;
     transact(io, settings, &call, |scene, _| {
@@ -73,7 +71,7 @@ pub(crate) async fn rotation_status(
         let mut report = RotationReport { primary_created_at, ..RotationReport::default() };
         for record in &records {
             let secret = record.verify(&scene.head)?;
-            let may = |permission| scene.may(actor, permission, Scope::from(&secret.slot), &secret.grants);
+            let may = |permission| scene.may(actor, permission, &secret);
             if !may(Permission::List) || !may(Permission::Read) {
                 continue;
             }

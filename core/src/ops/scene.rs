@@ -1,7 +1,7 @@
 //! What an operation sees before it decides: the opened head, the secret in question, and the streams.
 
 use super::Settings;
-use super::transact::Writes;
+use super::transact::{Access, Each, Writes};
 use crate::audit::{Action, Fault, VAULT_STREAM};
 use crate::encoding::hex;
 use crate::error::{Error, ErrorCode, Result};
@@ -11,6 +11,7 @@ use crate::policy::{Decision, Grant, Permission, Scope, Subject};
 use crate::record::{Head, PolicyRecord, Record, RecordKey, RecordKind, Ring, SecretRecord, StreamHead};
 use crate::time::Timestamp;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The state of the store that a decision is made on.
@@ -97,26 +98,39 @@ impl<'a> Scene<'a> {
         Ok(Some(Scene { settings, now, head, head_record, vault_stream, policy, ring, secret, stream, records }))
     }
 
-    /// Whether an actor has a permission here; everybody has where there is no policy. Errors: `PERMISSION_DENIED`.
-    pub(super) fn permit(&self, actor: &Actor, permission: Permission, scope: Scope<'_>) -> Result<()> {
+    /// What allows an actor something here; nothing needs to where there is no policy. Errors: `PERMISSION_DENIED`.
+    pub(super) fn permit(&self, actor: &Actor, permission: Permission, scope: Scope<'_>) -> Result<Option<String>> {
         let grants = self.secret().ok().flatten().map(|secret| secret.grants.as_slice()).unwrap_or_default();
-        if self.may(actor, permission, scope, grants) {
-            return Ok(());
+        match self.decision(actor, permission, scope, grants) {
+            Decision { allowed: true, rule } => Ok(rule),
+            // Alike whether there is such a secret or not: who may not read it does not learn that either.
+            _ => Err(Decision::refusal(permission, None)),
         }
-        // Alike whether there is such a secret or not: who may not read it does not learn that either.
-        Err(Decision::refusal(permission, None))
     }
 
-    /// The same for a secret with certain grants, as a plain answer.
-    pub(super) fn may(&self, actor: &Actor, permission: Permission, scope: Scope<'_>, grants: &[Grant]) -> bool {
+    /// Whether an actor may do something with a secret that has certain grants, and by what.
+    pub(super) fn decision(
+        &self,
+        actor: &Actor,
+        permission: Permission,
+        scope: Scope<'_>,
+        grants: &[Grant],
+    ) -> Decision {
         let subject = Subject { user: actor.id(), roles: actor.roles() };
         if let Some(policy) = &self.settings.policy {
-            return policy.decide_with_grants(subject, permission, scope, grants, self.now).allowed;
+            return policy.decide_with_grants(subject, permission, scope, grants, self.now);
         }
-        let Some(PolicyRecord { policy, since, .. }) = &self.policy else { return true };
+        let Some(PolicyRecord { policy, since, .. }) = &self.policy else {
+            return Decision { allowed: true, rule: None };
+        };
         // Before there was a policy everybody could grant anything to anybody.
         let grants: Vec<Grant> = grants.iter().filter(|grant| *since <= grant.granted_at).cloned().collect();
-        policy.decide_with_grants(subject, permission, scope, &grants, self.now).allowed
+        policy.decide_with_grants(subject, permission, scope, &grants, self.now)
+    }
+
+    /// The same as a plain answer.
+    pub(super) fn may(&self, actor: &Actor, permission: Permission, secret: &SecretRecord) -> bool {
+        self.decision(actor, permission, Scope::from(&secret.slot), &secret.grants).allowed
     }
 
     /// The secret, if there is one. Errors: `RECORD_TAMPERED`.
@@ -157,6 +171,11 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// What secrets of that name that are deleted must never have given to a new one: see [`SecretRecord::is_compromised`].
+    pub(super) fn compromised_before(&self) -> &[String] {
+        self.stream.as_ref().map(|stream| stream.compromised.as_slice()).unwrap_or_default()
+    }
+
     /// Whether this keyring may write what an action came to: where nothing is sealed, a stale one may, so that a leak can be
     /// contained from every host. Errors: `KEYRING_STALE`.
     pub(super) fn check_writer(&self, action: Action, writes: &Writes) -> Result<()> {
@@ -166,8 +185,9 @@ impl<'a> Scene<'a> {
             RecordKind::Pending => action != Action::Cancel,
             _ => false,
         };
+        let writes_values = |each: &Each| each.access == Access::Written;
         match &self.ring {
-            Some(ring) if !writes.changed.is_empty() || writes.puts.iter().any(seals) => {
+            Some(ring) if writes.each.iter().any(writes_values) || writes.puts.iter().any(seals) => {
                 ring.check_writer(&self.settings.keyring)
             }
             _ => Ok(()),

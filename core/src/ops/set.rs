@@ -16,6 +16,7 @@ use crate::record::{Reason, RecordKey, SecretRecord, StreamHead, Version};
 use crate::rotation::Sensitivity;
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -179,7 +180,9 @@ fn plan_create(
 ) -> Result<Plan<Written>> {
     slot.check()?;
     let (uid, reason) = (make_bytes(entropy)?, Reason::Manual);
+    let compromised = scene.compromised_before().to_vec();
     let mut secret = SecretRecord {
+        compromised,
         created_by: Some(actor.id().to_string()),
         created_at: Some(scene.now),
         updated_at: Some(scene.now),
@@ -204,7 +207,7 @@ fn plan_create(
     Ok(Plan { output, writes: Writes { puts, ..Writes::default() }, event: EventPlan::Detailed(detail) })
 }
 
-fn seal_version(
+pub(super) fn seal_version(
     scene: &Scene<'_>,
     entropy: &mut dyn Entropy,
     actor: &Actor,
@@ -215,6 +218,12 @@ fn seal_version(
 ) -> Result<Version> {
     let primary = scene.settings.keyring.primary()?;
     let context = secret.context(&scene.head.vault_id, number);
+    let fingerprint = hex(&scene.head.keys.fingerprint.mac(value.expose()));
+    // Whoever has it may have it from where it leaked, whichever way it comes.
+    if secret.is_compromised(&fingerprint) {
+        let message = format!("{} had this value when it was compromised: give it another one", secret.slot);
+        return Err(Error::new(ErrorCode::VersionCompromised, message));
+    }
     Ok(Version {
         number,
         value: Some(sealed::seal(primary, entropy, &context, value.expose())?),
@@ -222,7 +231,7 @@ fn seal_version(
         at: Some(scene.now),
         by: Some(actor.id().to_string()),
         reason,
-        fingerprint: Some(hex(&scene.head.keys.fingerprint.mac(value.expose()))),
+        fingerprint: Some(fingerprint),
         compromised: false,
         ended_at: None,
     })

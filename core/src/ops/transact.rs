@@ -11,6 +11,7 @@ use crate::flow::{ChangeSet, Check, Committed, CounterDelta, Delete, Expected, I
 use crate::ident::{Actor, Slot};
 use crate::policy::{Permission, Scope};
 use crate::record::{Reason, RecordKey, RecordKind, SecretRecord, StreamHead};
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -59,15 +60,28 @@ pub(super) struct Writes {
     pub(super) deletes: Vec<Delete>,
     pub(super) checks: Vec<Check>,
     pub(super) counters: Vec<CounterDelta>,
-    /// Other secrets that change with it, each with an event of its own.
-    pub(super) changed: Vec<Changed>,
+    /// The secrets of an operation on many, each with an event of its own.
+    pub(super) each: Vec<Each>,
 }
 
-/// A secret that changes in passing.
-pub(super) struct Changed {
-    /// As it will be; its revision is that of the stored record.
+/// One of the secrets of an operation on many.
+pub(super) struct Each {
+    /// Its revision is that of the stored record, 0 when there is none yet.
     pub(super) secret: SecretRecord,
+    /// The head of its own stream, as it is stored; from the start for a new secret.
     pub(super) stream: StreamHead,
+    /// What its event says.
+    pub(super) detail: Detail,
+    pub(super) access: Access,
+}
+
+/// What becomes of the record of a secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// It stays, and must be as it was read when the change set is applied.
+    Read,
+    /// It is written.
+    Written,
 }
 
 /// What the event of a plan says.
@@ -88,10 +102,12 @@ pub(super) struct Detail {
     pub(super) uid: Option<[u8; 16]>,
     pub(super) reason: Option<Reason>,
     pub(super) digest: Option<[u8; 32]>,
+    /// What allowed it, where that was not the call's own permission.
+    pub(super) rule: Option<String>,
     /// What it came to, when that is not the success that the commit makes of it.
     pub(super) outcome: Option<Outcome>,
-    /// Secrets that are adopted with it: an event for each follows.
-    pub(super) adopted: Vec<(Slot, [u8; 16])>,
+    /// Secrets that it found, and why they are told of: an event for each follows.
+    pub(super) found: Vec<(Action, Slot, [u8; 16])>,
 }
 
 impl Detail {
@@ -103,8 +119,9 @@ impl Detail {
             uid: None,
             reason: None,
             digest: None,
+            rule: None,
             outcome: None,
-            adopted: Vec::new(),
+            found: Vec::new(),
         }
     }
 
@@ -130,18 +147,18 @@ impl<T> Plan<T> {
 pub(super) async fn authorized(io: &Io, settings: &Settings, call: &Call<'_>) -> Result<()> {
     let allowed = match Scene::load(io, settings, call.slot, &[]).await? {
         Some(scene) => authorize(&scene, call),
-        None => settings.authorize_first(call, io.now()),
+        None => settings.authorize_first(call, io.now()).map(|()| None),
     };
     match allowed {
-        Ok(()) => Ok(()),
+        Ok(_) => Ok(()),
         Err(refusal) => transact(io, settings, call, |_, _| Err(refusal.clone())).await,
     }
 }
 
-/// Errors: `SESSION_EXPIRED`, `PERMISSION_DENIED`.
-fn authorize(scene: &Scene<'_>, call: &Call<'_>) -> Result<()> {
+/// What allows a call. Errors: `SESSION_EXPIRED`, `PERMISSION_DENIED`.
+fn authorize(scene: &Scene<'_>, call: &Call<'_>) -> Result<Option<String>> {
     scene.settings.authorize(call.actor, scene.now)?;
-    call.permission.map_or(Ok(()), |permission| scene.permit(call.actor, permission, call.scope))
+    call.permission.map_or(Ok(None), |permission| scene.permit(call.actor, permission, call.scope))
 }
 
 /// What an actor needs for an action. Exhaustive: an action that is added has to say.
@@ -154,15 +171,25 @@ fn permission_for(action: Action) -> Option<Permission> {
         | Action::Versions
         | Action::Verify
         | Action::VerifyPrevious
-        | Action::RotationStatus => Some(Permission::Read),
-        Action::List => Some(Permission::List),
+        | Action::Identify
+        | Action::GetMany
+        | Action::Resolve
+        | Action::Check => Some(Permission::Read),
+        // Which secrets there are is what `list` gives; each is asked for besides.
+        Action::List | Action::RotationStatus | Action::Due | Action::Overdue => Some(Permission::List),
         Action::Set
         | Action::Rotate
         | Action::Rollback
         | Action::Disable
         | Action::Enable
         | Action::RevokePrevious
-        | Action::Expire => Some(Permission::Write),
+        | Action::Expire
+        | Action::RotateDue
+        | Action::RotateAll
+        | Action::RotateBegin
+        | Action::RotateCreate
+        | Action::SetMany
+        | Action::Provision => Some(Permission::Write),
         Action::Delete | Action::Purge => Some(Permission::Delete),
         Action::Adopted
         | Action::Census
@@ -172,7 +199,9 @@ fn permission_for(action: Action) -> Option<Permission> {
         | Action::SetPolicy
         | Action::Policy
         | Action::Rekey
-        | Action::Retire => Some(Permission::Admin),
+        | Action::Retire
+        | Action::RenewRoot
+        | Action::EmergencyRotate => Some(Permission::Admin),
         // Those of the proposed change, once it is known; of a command that was not understood, none.
         Action::Propose | Action::Confirm | Action::Cancel | Action::Command => None,
         // Nobody does this by itself.
@@ -214,15 +243,17 @@ async fn commit_decision(io: &Io, settings: &Settings, call: &Call<'_>, decide: 
             initialise(io, settings).await?;
             continue;
         };
-        let decided = authorize(&scene, call);
-        let decided = decided.and_then(|()| io.with_entropy(|entropy| decide(&scene, entropy)));
+        let (rule, decided) = match authorize(&scene, call) {
+            Ok(rule) => (rule, io.with_entropy(|entropy| decide(&scene, entropy))),
+            Err(refusal) => (None, Err(refusal)),
+        };
         let decided = decided.and_then(|decided| scene.check_writer(call.action, &decided.0).map(|()| decided));
         let (result, writes, event) = match decided {
             Ok((writes, event)) => (Ok(()), writes, event),
             Err(error) => (Err(error), Writes::default(), EventPlan::Plain),
         };
-        let code = result.as_ref().err().map(Error::code);
-        let Some(change_set) = change_set(&scene, call, &operation_id, writes, &event, code)? else {
+        let verdict = (result.as_ref().err().map(Error::code), rule.as_deref());
+        let Some(change_set) = change_set(&scene, call, &operation_id, writes, &event, verdict)? else {
             return result;
         };
         match io.commit(change_set).await {
@@ -249,14 +280,15 @@ pub(super) async fn back_off(io: &Io, attempt: u32) -> Result<()> {
     io.wait(1 + u64::from(u16::from_be_bytes([high, low])) % most).await
 }
 
-/// The change set of a decision: its writes, its event, and the stream head that the event moves.
+/// The change set of a decision: its writes, its event, and the stream head that the event moves. The verdict is why it was
+/// refused, or what allowed it.
 fn change_set(
     scene: &Scene<'_>,
     call: &Call<'_>,
     operation_id: &[u8; 16],
     writes: Writes,
     event: &EventPlan,
-    code: Option<ErrorCode>,
+    (code, rule): (Option<ErrorCode>, Option<&str>),
 ) -> Result<Option<ChangeSet>> {
     let detail = match event {
         EventPlan::None => return Ok(None),
@@ -271,13 +303,13 @@ fn change_set(
     let slot = call.slot.filter(|_| names || scene.is_known());
     let told = detail.and_then(|detail| detail.outcome);
     // Which policy or ring it was that came into force can be told afterwards.
-    let rule = match call.action {
+    let in_force = match call.action {
         Action::SetPolicy => Some(RecordKind::Policy),
         Action::Rekey | Action::Retire => Some(RecordKind::Ring),
         _ => None,
     };
-    let rule_mac =
-        writes.puts.iter().find(|put| Some(put.record.key.kind) == rule).and_then(|put| put.record.mac_bytes());
+    let mac_in_force =
+        writes.puts.iter().find(|put| Some(put.record.key.kind) == in_force).and_then(|put| put.record.mac_bytes());
     let draft = Draft {
         action: detail.map_or(call.action, |detail| detail.action),
         actor: Some(call.actor),
@@ -286,24 +318,46 @@ fn change_set(
         outcome: code.map_or(told.unwrap_or(Outcome::Success), outcome_of),
         code,
         reason: detail.and_then(|detail| detail.reason),
-        digest: detail.and_then(|detail| detail.digest).or(rule_mac),
+        digest: detail.and_then(|detail| detail.digest).or(mac_in_force),
+        rule: rule.or(detail.and_then(|detail| detail.rule.as_deref())).filter(|_| code.is_none()),
     };
-    let Writes { mut puts, deletes, mut checks, counters, changed } = writes;
+    let Writes { mut puts, deletes, mut checks, counters, each } = writes;
     let mut stream = own.map_or_else(|| scene.vault_stream.clone(), |secret| scene.own_stream(secret));
     let expected = expected(stream.revision);
     let stamp = (operation_id, scene.head.epoch, scene.now);
     let mut events = vec![link(&draft, &mut stream, &scene.head.keys.audit, stamp)];
-    for (slot, uid) in detail.map(|detail| detail.adopted.as_slice()).unwrap_or_default() {
-        events.push(link(&Draft::adopted(slot, *uid), &mut stream, &scene.head.keys.audit, stamp));
+    for (action, slot, uid) in detail.map(|detail| detail.found.as_slice()).unwrap_or_default() {
+        let draft = match action {
+            Action::Adopted => Draft::adopted(slot, *uid),
+            action => Draft { action: *action, slot: Some(slot), uid: Some(*uid), digest: None, ..draft.clone() },
+        };
+        events.push(link(&draft, &mut stream, &scene.head.keys.audit, stamp));
     }
-    for Changed { secret, stream: mut its_own } in changed {
-        let record = secret.next_record(&scene.head.keys.record)?;
-        let draft = Draft { slot: Some(&secret.slot), uid: Some(secret.uid), ..draft.clone() };
-        let expected_stream = scene::expected(its_own.revision);
-        its_own.secret_mac = record.mac_bytes();
+    for Each { secret, stream: mut its_own, detail, access } in each {
+        let draft = Draft {
+            action: detail.action,
+            slot: Some(&secret.slot),
+            uid: Some(secret.uid),
+            reason: detail.reason,
+            digest: None,
+            rule: detail.rule.as_deref().or(draft.rule),
+            ..draft.clone()
+        };
+        let (key, expected_stream) = (RecordKey::secret(&secret.slot), scene::expected(its_own.revision));
+        // What makes a secret stands in the vault's stream, as with one alone.
+        let is_new = secret.revision == 0;
+        let place = if is_new { &mut stream } else { &mut its_own };
+        events.push(link(&draft, place, &scene.head.keys.audit, stamp));
         (its_own.ring_revision, its_own.policy_revision) = scene.revisions();
-        events.push(link(&draft, &mut its_own, &scene.head.keys.audit, stamp));
-        puts.push(Put { record, expected: Expected::Revision(secret.revision), index: secret.index() });
+        let expected = scene::expected(secret.revision);
+        match access {
+            Access::Read => checks.push(Check { key, expected }),
+            Access::Written => {
+                let record = secret.next_record(&scene.head.keys.record)?;
+                its_own.secret_mac = record.mac_bytes();
+                puts.push(Put { record, expected, index: secret.index() });
+            }
+        }
         puts.push(Put::plain(its_own.next_record(&scene.head.keys.record)?, expected_stream));
     }
     (stream.ring_revision, stream.policy_revision) = scene.revisions();

@@ -17,7 +17,7 @@ pub use pending::Change;
 pub(crate) use pending::{Proposal, ProposalState};
 pub(crate) use policy::PolicyRecord;
 pub(crate) use ring::Ring;
-pub(crate) use secret::{Grace, SecretRecord, Version};
+pub(crate) use secret::{Grace, Rotating, SecretRecord, Version};
 pub use secret::{Reason, SecretState};
 pub(crate) use stream::StreamHead;
 
@@ -300,6 +300,11 @@ impl Record {
 /// A MAC from its text: one text for one MAC, so that no other letter case passes for it.
 pub(crate) fn read_mac(text: &str) -> Option<[u8; 32]> {
     from_hex(text).filter(|mac| hex(mac) == text)
+}
+
+/// A list as a body has it that leaves empty ones out.
+fn unless_empty<T: Clone>(list: &[T]) -> Option<Vec<T>> {
+    (!list.is_empty()).then(|| list.to_vec())
 }
 
 /// A body as JSON text.

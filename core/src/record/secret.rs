@@ -1,6 +1,6 @@
 //! A secret: its current value, its last versions, and what is told of it.
 
-use super::{Columns, Counters, Index, Record, RecordKey, write_body};
+use super::{Columns, Counters, Index, Record, RecordKey, unless_empty, write_body};
 use crate::crypto::{Context, MacKey, Purpose};
 use crate::encoding::{from_hex, hex};
 use crate::error::Result;
@@ -16,6 +16,9 @@ use serde::Serialize;
 
 /// How many versions are kept, the current one among them.
 const VERSIONS_KEPT: usize = 10;
+
+/// How many fingerprints of compromised values are kept.
+const COMPROMISED_KEPT: usize = 500;
 
 /// Whether a secret may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -94,6 +97,18 @@ pub(crate) struct Grace {
 
 read_fields!(Grace { version, valid_until });
 
+/// A rotation by the host's rotator that is under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Rotating {
+    /// Random, 32 hex digits: what the rotator knows it by, however often it is asked again.
+    pub(crate) id: String,
+    pub(crate) started_at: Timestamp,
+    /// What it gave, sealed as the version that it will be; absent until then.
+    pub(crate) version: Option<Version>,
+}
+
+read_fields!(Rotating { id, started_at, version });
+
 /// A secret whose record was verified, or that is about to be written.
 #[derive(Clone, Debug)]
 pub(crate) struct SecretRecord {
@@ -116,6 +131,12 @@ pub(crate) struct SecretRecord {
     pub(crate) grants: Vec<Grant>,
     /// How many of its revisions changed nothing but the sealing.
     pub(crate) resealed: u64,
+    /// Whether its current value leaked and there was none to put in its place: it is compromised once there is.
+    pub(crate) is_exposed: bool,
+    /// The first half of the fingerprints of what leaked, 32 hex digits each: it outlives the versions, and is refused for good.
+    pub(crate) compromised: Vec<String>,
+    /// A rotation by the host's rotator that is under way.
+    pub(crate) rotating: Option<Rotating>,
     pub(crate) created_by: Option<String>,
     pub(crate) created_at: Option<Timestamp>,
     pub(crate) updated_at: Option<Timestamp>,
@@ -144,6 +165,12 @@ struct Body {
     grants: Option<Vec<Grant>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resealed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exposed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compromised_fingerprints: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotating: Option<Rotating>,
 }
 
 read_fields!(Body {
@@ -157,12 +184,11 @@ read_fields!(Body {
     notify,
     generator,
     grants,
-    resealed
+    resealed,
+    exposed,
+    compromised_fingerprints,
+    rotating
 });
-
-fn unless_empty<T: Clone>(list: &[T]) -> Option<Vec<T>> {
-    (!list.is_empty()).then(|| list.to_vec())
-}
 
 impl SecretRecord {
     /// A secret that has no value yet, nor anything that can be told of it.
@@ -192,6 +218,9 @@ impl SecretRecord {
             generator: None,
             grants: Vec::new(),
             resealed: 0,
+            is_exposed: false,
+            compromised: Vec::new(),
+            rotating: None,
             created_by: None,
             created_at: None,
             updated_at: None,
@@ -234,6 +263,9 @@ impl SecretRecord {
             generator: body.generator,
             grants: body.grants.unwrap_or_default(),
             resealed: body.resealed.unwrap_or_default(),
+            is_exposed: body.exposed.unwrap_or_default(),
+            compromised: body.compromised_fingerprints.unwrap_or_default(),
+            rotating: body.rotating,
             created_by: columns.created_by.clone(),
             created_at: columns.created_at,
             updated_at: columns.updated_at,
@@ -256,6 +288,9 @@ impl SecretRecord {
             generator: self.generator.clone(),
             grants: unless_empty(&self.grants),
             resealed: (self.resealed > 0).then_some(self.resealed),
+            exposed: self.is_exposed.then_some(true),
+            compromised_fingerprints: unless_empty(&self.compromised),
+            rotating: self.rotating.clone(),
         };
         let state = match self.state {
             SecretState::Active => "active",
@@ -289,12 +324,53 @@ impl SecretRecord {
         if self.is_expired(now) {
             self.grace.clear();
         }
-        let retired = core::mem::replace(&mut self.current, version);
+        let mut retired = core::mem::replace(&mut self.current, version);
+        if core::mem::take(&mut self.is_exposed) {
+            retired.compromised = true;
+            self.remember_compromised(&[retired.fingerprint.clone()]);
+        }
+        self.rotating = None;
         let ended_at = core::mem::replace(&mut self.expires_at, expires_at);
         self.previous.insert(0, Version { ended_at, ..retired });
         self.previous.truncate(VERSIONS_KEPT - 1);
         let kept = &self.previous;
         self.grace.retain(|grace| kept.iter().any(|version| version.number == grace.version));
+    }
+
+    /// Marks every earlier version as compromised, and what a rotator gave that is not activated; no grace is left, and no
+    /// rotation under way.
+    pub(crate) fn compromise_previous(&mut self) {
+        self.grace.clear();
+        let mut leaked = Vec::new();
+        for version in &mut self.previous {
+            version.compromised = true;
+            leaked.push(version.fingerprint.clone());
+        }
+        leaked.extend(self.rotating.take().and_then(|rotating| rotating.version).map(|version| version.fingerprint));
+        self.remember_compromised(&leaked);
+    }
+
+    /// Marks the current version as compromised too.
+    pub(crate) fn compromise_current(&mut self) {
+        self.current.compromised = true;
+        self.remember_compromised(&[self.current.fingerprint.clone()]);
+    }
+
+    fn remember_compromised(&mut self, fingerprints: &[Option<String>]) {
+        for half in fingerprints.iter().flatten().filter_map(|fingerprint| fingerprint.get(..32)) {
+            if !self.compromised.iter().any(|known| known == half) {
+                self.compromised.insert(0, half.to_string());
+            }
+        }
+        self.compromised.truncate(COMPROMISED_KEPT);
+    }
+
+    /// Whether a value of that fingerprint leaked, in whichever version it was.
+    pub(crate) fn is_compromised(&self, fingerprint: &str) -> bool {
+        let is_it = |version: &Version| version.fingerprint.as_deref() == Some(fingerprint);
+        self.compromised.iter().any(|half| fingerprint.starts_with(half.as_str()))
+            || (self.is_exposed && is_it(&self.current))
+            || self.versions().any(|version| version.compromised && is_it(version))
     }
 
     /// The previous versions that are accepted at an instant, newest first, and until when.
@@ -326,8 +402,14 @@ impl SecretRecord {
                 fingerprints.push(fingerprint.clone());
             }
         }
-        let due_at = self.sensitivity.due(self.current.at).or(since_ever);
+        let exposed = self.is_exposed.then_some(Timestamp::from_millis(0));
+        let due_at = exposed.or(self.sensitivity.due(self.current.at)).or(since_ever);
         Index { due_at, expires_at: self.expires_at, fingerprints }
+    }
+
+    /// Every version that has a sealed value, newest first, with one that a rotator gave and that is not activated.
+    pub(crate) fn sealed_versions(&self) -> impl Iterator<Item = &Version> {
+        self.rotating.iter().filter_map(|rotating| rotating.version.as_ref()).chain(self.versions())
     }
 
     /// Every version, newest first.

@@ -1,11 +1,12 @@
 //! The head of an audit stream: how far the chain goes, and which state of its secret's record goes with it.
 
-use super::{Columns, Counters, Record, RecordKey, write_body};
+use super::{Columns, Counters, Record, RecordKey, unless_empty, write_body};
 use crate::crypto::MacKey;
 use crate::encoding::{from_hex, hex};
 use crate::error::Result;
 use crate::wire::read_fields;
 use alloc::string::String;
+use alloc::vec::Vec;
 use serde::Serialize;
 
 /// How far a stream goes.
@@ -28,6 +29,8 @@ pub(crate) struct StreamHead {
     /// The revisions of the ring and of the policy that its last event was decided under: they never fall.
     pub(crate) ring_revision: u64,
     pub(crate) policy_revision: u64,
+    /// Once the secret is deleted, what its name must never hold again: see [`SecretRecord`](super::SecretRecord).
+    pub(crate) compromised: Vec<String>,
     /// The revision of the stored record; 0 when there is none.
     pub(crate) revision: u64,
 }
@@ -46,9 +49,11 @@ struct Body {
     ring_revision: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     policy_revision: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compromised: Option<Vec<String>>,
 }
 
-read_fields!(Body { stream, seq, mac, secret_mac, policy_mac, ring_mac, ring_revision, policy_revision });
+read_fields!(Body { stream, seq, mac, secret_mac, policy_mac, ring_mac, ring_revision, policy_revision, compromised });
 
 impl StreamHead {
     /// The start of a stream that takes over the key of an earlier one, or a key that no stream had.
@@ -63,6 +68,7 @@ impl StreamHead {
             ring_mac: None,
             ring_revision: 0,
             policy_revision: 0,
+            compromised: Vec::new(),
             revision,
         }
     }
@@ -70,7 +76,7 @@ impl StreamHead {
     /// Reads a record after verifying it. Errors: `RECORD_TAMPERED`.
     pub(crate) fn verify(record: &Record, key: &MacKey) -> Result<Self> {
         record.verify(key)?;
-        let Body { stream, seq, mac, secret_mac, policy_mac, ring_mac, ring_revision, policy_revision } =
+        let Body { stream, seq, mac, secret_mac, policy_mac, ring_mac, ring_revision, policy_revision, compromised } =
             record.body()?;
         let read = |mac: Option<String>| match mac {
             Some(mac) => from_hex(&mac).map(Some).ok_or_else(|| record.tampered("a MAC in it cannot be read")),
@@ -86,6 +92,7 @@ impl StreamHead {
             ring_mac: read(ring_mac)?,
             ring_revision: ring_revision.unwrap_or_default(),
             policy_revision: policy_revision.unwrap_or_default(),
+            compromised: compromised.unwrap_or_default(),
             revision: record.revision,
         })
     }
@@ -107,6 +114,7 @@ impl StreamHead {
             ring_mac: text(self.ring_mac),
             ring_revision: (self.ring_revision > 0).then_some(self.ring_revision),
             policy_revision: (self.policy_revision > 0).then_some(self.policy_revision),
+            compromised: unless_empty(&self.compromised),
         };
         let record = Record {
             key: self.key.clone(),
