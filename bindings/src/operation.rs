@@ -7,11 +7,11 @@ use strongroom::crypto::KeyId;
 use strongroom::flow::Reply;
 use strongroom::generate::Generator;
 use strongroom::ident::Slot;
-use strongroom::ops::{Expiry, NewValue, Revealed, Rotation, Setting};
+use strongroom::ops::{Expiry, NewValue, Revealed, Rotation, Setting, WithoutGenerator};
 use strongroom::policy::Policy;
 use strongroom::record::Change;
 use strongroom::wire::{Fields, FromJson, Json, read};
-use strongroom::{Actor, Error, ErrorCode, Flow, Result, SecretBytes, Step, Timestamp, Vault};
+use strongroom::{Actor, Error, ErrorCode, Flow, Leaked, Result, SecretBytes, Step, Timestamp, Vault};
 
 /// How many events `audit` gives unless told otherwise.
 const AUDIT_LIMIT: u32 = 20;
@@ -21,6 +21,9 @@ const AHEAD_MILLIS: i64 = 7 * 24 * 60 * 60 * 1000;
 
 /// How many secrets a page of `rekey` takes unless told otherwise.
 const REKEY_LIMIT: u32 = 100;
+
+/// How many secrets a page of `rotate_due` and its like takes unless told otherwise.
+const SWEEP_LIMIT: u32 = 50;
 
 /// What an operation came to: what may be told of it, as JSON, and the values that it gives.
 pub(crate) struct Outcome {
@@ -117,6 +120,26 @@ pub(crate) fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) 
             let ahead = ahead.unwrap_or(AHEAD_MILLIS);
             told(vault.rotation_status(&actor, given.namespace()?.as_deref(), ahead, entropy)?, tell)
         }
+        "due" => {
+            let ahead: Option<i64> = given.take("ahead_millis")?;
+            told(vault.due(&actor, given.namespace()?.as_deref(), ahead.unwrap_or(AHEAD_MILLIS), entropy)?, tell)
+        }
+        "identify" => {
+            let presented = given.value()?;
+            told(vault.identify(&actor, given.namespace()?.as_deref(), presented, entropy)?, tell)
+        }
+        "rotate_due" => {
+            let (namespace, grace, page) = given.sweep()?;
+            told(vault.rotate_due(&actor, (namespace.as_deref(), grace), of(&page), entropy)?, tell)
+        }
+        "rotate_all" => {
+            let (namespace, grace, page) = given.sweep()?;
+            told(vault.rotate_all(&actor, (namespace.as_deref(), grace), of(&page), entropy)?, tell)
+        }
+        "emergency_rotate" => {
+            let (leaked, page) = (given.leaked()?, given.page(SWEEP_LIMIT)?);
+            told(vault.emergency_rotate(&actor, leaked, of(&page), entropy)?, tell)
+        }
         "audit" => {
             let limit: Option<u32> = given.take("limit")?;
             let slot = given.audited_slot()?;
@@ -143,8 +166,8 @@ pub(crate) fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) 
         "grants" => told(vault.grants(&actor, &given.slot()?, entropy), tell),
         "census" => told(vault.census(&actor, entropy), tell),
         "rekey" => {
-            let (after, limit): (Option<String>, Option<u32>) = (given.take("after")?, given.take("limit")?);
-            told(vault.rekey(&actor, (after.as_deref(), limit.unwrap_or(REKEY_LIMIT)), entropy)?, tell)
+            let page = given.page(REKEY_LIMIT)?;
+            told(vault.rekey(&actor, of(&page), entropy)?, tell)
         }
         "retire" => {
             let id: String = given.take("key_id")?;
@@ -165,6 +188,12 @@ pub(crate) fn read_policy(given: Json) -> Result<Policy> {
         Json::Text(name) if name == "default" => Ok(Policy::default_roles()),
         given => Policy::read(given),
     }
+}
+
+type PageOf = (Option<String>, u32);
+
+fn of((after, limit): &PageOf) -> (Option<&str>, u32) {
+    (after.as_deref(), *limit)
 }
 
 /// What came with an operation; what it takes is taken out.
@@ -236,6 +265,30 @@ impl Given {
 
     fn namespace(&mut self) -> Result<Option<String>> {
         self.take("namespace")
+    }
+
+    /// Where a page begins, and how many it takes at most.
+    fn page(&mut self, limit: u32) -> Result<PageOf> {
+        let (after, given): (Option<String>, Option<u32>) = (self.take("after")?, self.take("limit")?);
+        Ok((after, given.unwrap_or(limit)))
+    }
+
+    /// What a sweep takes: a namespace or all, the grace, and the page.
+    fn sweep(&mut self) -> Result<(Option<String>, Option<u64>, PageOf)> {
+        Ok((self.namespace()?, self.take("grace_millis")?, self.page(SWEEP_LIMIT)?))
+    }
+
+    /// What leaked, and whether what has no generator is to be disabled.
+    fn leaked(&mut self) -> Result<(Leaked, WithoutGenerator)> {
+        let (name, namespace): (Option<String>, Option<String>) = (self.take("name")?, self.take("namespace")?);
+        let disable: Option<bool> = self.take("disable")?;
+        let without = if disable == Some(true) { WithoutGenerator::Disable } else { WithoutGenerator::Keep };
+        let leaked = match (name, namespace) {
+            (Some(name), namespace) => Leaked::Secret(Slot::parse_stored(namespace.as_deref(), &name)?),
+            (None, Some(namespace)) => Leaked::Namespace(namespace),
+            (None, None) => Leaked::All,
+        };
+        Ok((leaked, without))
     }
 
     /// Refuses what was left over: it would do nothing in silence.

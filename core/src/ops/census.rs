@@ -8,7 +8,7 @@ use crate::audit::Action;
 use crate::crypto::Format;
 use crate::crypto::sealed::Sealed;
 use crate::error::Result;
-use crate::flow::Io;
+use crate::flow::{Io, ListQuery, PAGE_LIMIT};
 use crate::ident::Actor;
 use crate::keyring::Keyring;
 use crate::record::{Proposal, Record, RecordKey, RecordKind};
@@ -71,7 +71,8 @@ impl Gathered {
         let mut proposals = Vec::new();
         let alone = |key: &RecordKey| vec![key.clone()];
         let take = |page: Vec<Option<Record>>| proposals.extend(page.into_iter().flatten());
-        for_each_page(io, settings, RecordKind::Pending, None, alone, take).await?;
+        let query = ListQuery { kind: RecordKind::Pending, namespace: None, by: None, limit: PAGE_LIMIT };
+        for_each_page(io, settings, &query, alone, take).await?;
         Ok(Gathered { secrets, proposals })
     }
 

@@ -114,9 +114,20 @@ pub(super) async fn all_secrets(
     settings: &Settings,
     namespace: Option<&str>,
 ) -> Result<Vec<SecretWithStream>> {
+    let query = ListQuery {
+        kind: RecordKind::Secret,
+        namespace: namespace.map(ToString::to_string),
+        by: None,
+        limit: PAGE_LIMIT,
+    };
+    secrets_of(io, settings, &query).await
+}
+
+/// Reads the secrets that a query finds, in its order.
+pub(super) async fn secrets_of(io: &Io, settings: &Settings, query: &ListQuery) -> Result<Vec<SecretWithStream>> {
     let mut all = Vec::new();
     let with_stream = |key: &RecordKey| vec![key.clone(), RecordKey { kind: RecordKind::Stream, ..key.clone() }];
-    for_each_page(io, settings, RecordKind::Secret, namespace, with_stream, |page| {
+    for_each_page(io, settings, query, with_stream, |page| {
         let mut page = page.into_iter();
         while let (Some(secret), Some(stream)) = (page.next(), page.next()) {
             all.extend(secret.map(|secret| SecretWithStream { secret, stream }));
@@ -126,19 +137,17 @@ pub(super) async fn all_secrets(
     Ok(all)
 }
 
-/// Reads every record of a kind, a page at a time and with what belongs to it, each in the place of its key, after making sure that the vault has been
-/// initialised: the rows of a store that was never adopted are records only then.
+/// Reads every record that a query finds, a page at a time and with what belongs to it, each in the place of its key, after
+/// making sure that the vault has been initialised: the rows of a store that was never adopted are records only then.
 pub(super) async fn for_each_page(
     io: &Io,
     settings: &Settings,
-    kind: RecordKind,
-    namespace: Option<&str>,
+    query: &ListQuery,
     with: impl Fn(&RecordKey) -> Vec<RecordKey>,
     mut take: impl FnMut(Vec<Option<Record>>),
 ) -> Result<()> {
     ensure_initialised(io, settings).await?;
-    let query = ListQuery { kind, namespace: namespace.map(ToString::to_string), by: None, limit: PAGE_LIMIT };
-    let items = io.list_all(&query).await?.into_iter().filter(|item| !is_nameless(item));
+    let items = io.list_all(query).await?.into_iter().filter(|item| !is_nameless(item));
     let keys: Vec<_> = items.map(|item| item.key).collect();
     for page in keys.chunks(PAGE_LIMIT as usize) {
         take(io.load(page.iter().flat_map(&with).collect()).await?);

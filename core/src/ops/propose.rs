@@ -1,6 +1,7 @@
 //! Propose: a change that its actor sees masked first and confirms later, perhaps after a restart of the host.
 
 use super::Settings;
+use super::purge::purge_in_passing;
 use super::transact::{Call, EventPlan, Plan, Writes, transact};
 use crate::audit::Action;
 use crate::crypto::sealed;
@@ -10,7 +11,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{Expected, Io, Put};
 use crate::ident::{Actor, Slot};
 use crate::mask::{MaskStyle, mask};
-use crate::record::{Change, Proposal, ProposalState, SecretRecord, pending};
+use crate::record::{Change, Proposal, ProposalState, RecordKind, SecretRecord, pending};
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
 use alloc::string::{String, ToString};
@@ -49,7 +50,7 @@ pub(crate) async fn propose(
     let call = Call { permission: Some(change.permission()), ..Call::of_secret(Action::Propose, actor, slot) };
     // One id for all attempts: a store may come to know of the first one late.
     let uid = io.with_entropy(make_bytes::<16>)?;
-    transact(io, settings, &call, |scene, entropy| {
+    let proposed = transact(io, settings, &call, |scene, entropy| {
         if value.is_some() == (change == Change::Delete) {
             let message = "set and rotate are proposed with a value, delete without one";
             return Err(Error::new(ErrorCode::InvalidArgument, message));
@@ -94,5 +95,7 @@ pub(crate) async fn propose(
         let puts = vec![Put { record, expected: Expected::Absent, index: proposal.index() }];
         Ok(Plan { output, writes: Writes { puts, ..Writes::default() }, event: EventPlan::Plain })
     })
-    .await
+    .await?;
+    purge_in_passing(io, settings, actor, RecordKind::Pending).await;
+    Ok(proposed)
 }

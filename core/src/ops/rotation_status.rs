@@ -9,6 +9,7 @@ use crate::flow::Io;
 use crate::ident::Actor;
 use crate::keyring::KeyState;
 use crate::policy::Permission;
+use crate::record::SecretRecord;
 use crate::rotation::{Sensitivity, Standing};
 use crate::time::Timestamp;
 use alloc::string::{String, ToString};
@@ -32,6 +33,20 @@ pub struct RotationState {
     pub due_at: Option<Timestamp>,
     /// Whom to tell.
     pub notify: Vec<String>,
+}
+
+impl RotationState {
+    pub(super) fn of(secret: SecretRecord, now: Timestamp, ahead: i64) -> Self {
+        RotationState {
+            namespace: secret.slot.namespace().to_string(),
+            name: secret.slot.name().to_string(),
+            sensitivity: secret.sensitivity,
+            standing: secret.standing(now, ahead),
+            last_rotated: secret.current.at,
+            due_at: secret.due_at(),
+            notify: secret.notify,
+        }
+    }
 }
 
 /// Where the secrets of a vault stand.
@@ -75,22 +90,18 @@ pub(crate) async fn rotation_status(
             if !may(Permission::List) || !may(Permission::Read) {
                 continue;
             }
-            let (sensitivity, last_rotated) = (secret.sensitivity, secret.current.at);
-            let standing = Standing::of(sensitivity, last_rotated, scene.now, ahead);
-            let due_at = sensitivity.due(last_rotated);
-            let count = match standing {
+            let state = RotationState::of(secret, scene.now, ahead);
+            let count = match state.standing {
                 Standing::Compliant => &mut report.compliant,
                 Standing::DueSoon => &mut report.due_soon,
                 Standing::Overdue => &mut report.overdue,
                 Standing::Never => &mut report.never,
             };
             *count = count.saturating_add(1);
-            if let Some(due) = due_at.filter(|due| *due > scene.now) {
+            if let Some(due) = state.due_at.filter(|due| *due > scene.now) {
                 report.next_due = Some(report.next_due.map_or(due, |next| next.min(due)));
             }
-            let (namespace, name) = (secret.slot.namespace().to_string(), secret.slot.name().to_string());
-            let notify = secret.notify;
-            report.secrets.push(RotationState { namespace, name, sensitivity, standing, last_rotated, due_at, notify });
+            report.secrets.push(state);
         }
         Ok(Plan::record(report))
     })

@@ -2,6 +2,7 @@
 
 use super::Settings;
 use super::expire::Expiry;
+use super::purge::purge_in_passing;
 use super::scene::Scene;
 use super::transact::{Call, Detail, EventPlan, Plan, Writes, transact};
 use crate::audit::Action;
@@ -12,7 +13,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{Expected, Io, Put};
 use crate::generate::Generator;
 use crate::ident::{Actor, Slot};
-use crate::record::{Reason, RecordKey, SecretRecord, StreamHead, Version};
+use crate::record::{Reason, RecordKey, RecordKind, SecretRecord, StreamHead, Version};
 use crate::rotation::Sensitivity;
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
@@ -120,11 +121,15 @@ pub(crate) async fn set(
     (value, setting): (&NewValue, &Setting),
 ) -> Result<Written> {
     let call = Call::of_secret(Action::Set, actor, slot);
-    transact(io, settings, &call, |scene, entropy| {
+    let written = transact(io, settings, &call, |scene, entropy| {
         let value = value.make(entropy)?;
         plan_set(scene, entropy, actor, slot, (&value, setting))
     })
-    .await
+    .await?;
+    if written.created {
+        purge_in_passing(io, settings, actor, RecordKind::Secret).await;
+    }
+    Ok(written)
 }
 
 /// The plan of a set; also what a confirmed one does.

@@ -137,6 +137,11 @@ impl<T> Plan<T> {
         Plan { output, writes: Writes::default(), event: EventPlan::Plain }
     }
 
+    /// The same with another output.
+    pub(super) fn map<U>(self, map: impl FnOnce(T) -> U) -> Plan<U> {
+        Plan { output: map(self.output), writes: self.writes, event: self.event }
+    }
+
     /// Writes nothing at all.
     pub(super) fn silent(output: T) -> Self {
         Plan { output, writes: Writes::default(), event: EventPlan::None }

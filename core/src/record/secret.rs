@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::generate::Generator;
 use crate::ident::Slot;
 use crate::policy::Grant;
-use crate::rotation::Sensitivity;
+use crate::rotation::{Sensitivity, Standing};
 use crate::time::Timestamp;
 use crate::wire::{read_fields, read_names};
 use alloc::string::{String, ToString};
@@ -16,6 +16,9 @@ use serde::Serialize;
 
 /// How many versions are kept, the current one among them.
 const VERSIONS_KEPT: usize = 10;
+
+/// The instant at which lists find what has been due for a time that nobody knows.
+const SINCE_EVER: Timestamp = Timestamp::from_millis(0);
 
 /// How many fingerprints of compromised values are kept.
 const COMPROMISED_KEPT: usize = 500;
@@ -391,9 +394,22 @@ impl SecretRecord {
         (hex(&self.uid), self.revision.saturating_sub(self.resealed))
     }
 
+    /// When it is due for rotation; absent when it never is, or when nobody knows since when its value is there. What leaked
+    /// has been due ever since.
+    pub(crate) fn due_at(&self) -> Option<Timestamp> {
+        if self.is_exposed { Some(SINCE_EVER) } else { self.sensitivity.due(self.current.at) }
+    }
+
+    /// Where it stands at an instant, `ahead` milliseconds being how far ahead due soon looks.
+    pub(crate) fn standing(&self, now: Timestamp, ahead: i64) -> Standing {
+        if self.is_exposed {
+            return Standing::Overdue;
+        }
+        Standing::of(self.sensitivity, self.current.at, now, ahead)
+    }
+
     /// What lists find it by. A secret of which nobody knows since when its value is there has been due ever since.
     pub(crate) fn index(&self) -> Index {
-        let since_ever = self.sensitivity.days().map(|_| Timestamp::from_millis(0));
         let in_grace = |version: &&Version| self.grace.iter().any(|grace| grace.version == version.number);
         let acceptable = core::iter::once(&self.current).chain(self.previous.iter().filter(in_grace));
         let mut fingerprints: Vec<String> = Vec::new();
@@ -402,8 +418,7 @@ impl SecretRecord {
                 fingerprints.push(fingerprint.clone());
             }
         }
-        let exposed = self.is_exposed.then_some(Timestamp::from_millis(0));
-        let due_at = exposed.or(self.sensitivity.due(self.current.at)).or(since_ever);
+        let due_at = self.due_at().or(self.sensitivity.days().map(|_| SINCE_EVER));
         Index { due_at, expires_at: self.expires_at, fingerprints }
     }
 

@@ -1,5 +1,9 @@
 //! The facade: a vault is a keyring and some options. It holds no state of the store and never caches a value.
 
+mod rotation;
+
+pub use rotation::Leaked;
+
 use crate::command::{self, CommandReply};
 use crate::crypto::KeyId;
 use crate::entropy::Entropy;
@@ -9,8 +13,7 @@ use crate::ident::{Actor, Slot};
 use crate::keyring::Keyring;
 use crate::ops::{
     self, Adopted, AuditReport, Census, Confirmed, Expiry, Granted, Grants, History, Listing, NewValue, PolicyInForce,
-    Proposed, Purged, Rekeyed, Retired, Revealed, Rotation, RotationReport, Setting, Settings, Verified, Versions,
-    Written,
+    Proposed, Purged, Rekeyed, Retired, Revealed, Rotation, Setting, Settings, Verified, Versions, Written,
 };
 use crate::policy::{Grantee, Permission, Policy};
 use crate::record::Change;
@@ -57,9 +60,6 @@ const VALUE_LIMIT: usize = 16 * 1024 * 1024;
 
 /// The most events that one call of [`Vault::audit`] reads.
 const AUDIT_LIMIT: u32 = 1000;
-
-/// The furthest that [`Vault::rotation_status`] looks ahead, in milliseconds.
-const AHEAD_LIMIT: i64 = 366 * 24 * 60 * 60 * 1000;
 
 /// A vault: operations over a store that the host supplies. Every operation is a [`Flow`].
 pub struct Vault {
@@ -252,24 +252,6 @@ impl Vault {
     pub fn purge(&self, actor: &Actor, namespace: Option<&str>, entropy: Box<dyn Entropy>) -> Result<Flow<Purged>> {
         let (settings, actor, namespace) = self.own_namespace(actor, namespace)?;
         Ok(Flow::new(entropy, |io| async move { ops::purge(&io, &settings, &actor, namespace.as_deref()).await }))
-    }
-
-    /// Tells which values are due for rotation, of a namespace or of all; due soon looks `ahead_millis` ahead, 0 to 366
-    /// days. Errors: `NAME_INVALID`, `INVALID_ARGUMENT`.
-    pub fn rotation_status(
-        &self,
-        actor: &Actor,
-        namespace: Option<&str>,
-        ahead_millis: i64,
-        entropy: Box<dyn Entropy>,
-    ) -> Result<Flow<RotationReport>> {
-        if !(0..=AHEAD_LIMIT).contains(&ahead_millis) {
-            return Err(invalid("due soon looks 0 to 366 days ahead"));
-        }
-        let (settings, actor, namespace) = self.own_namespace(actor, namespace)?;
-        Ok(Flow::new(entropy, move |io| async move {
-            ops::rotation_status(&io, &settings, &actor, namespace.as_deref(), ahead_millis).await
-        }))
     }
 
     /// Sets the vault's policy: what it does not allow is denied from then on. Errors of the flow: `UNSUPPORTED` when the

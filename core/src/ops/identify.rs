@@ -1,0 +1,87 @@
+//! Identify: whose value a presented one is, found by its keyed fingerprint and then compared in constant time.
+
+use super::Settings;
+use super::initialise::ensure_initialised;
+use super::scene::Scene;
+use super::transact::{Call, Detail, EventPlan, Plan, Writes, authorized, conflict, transact};
+use super::verify::{Match, Verified, compare, plan_verified};
+use crate::audit::{Action, Outcome};
+use crate::encoding::hex;
+use crate::error::Result;
+use crate::flow::{Io, ListQuery, Lookup, PAGE_LIMIT};
+use crate::ident::{Actor, Slot};
+use crate::policy::Permission;
+use crate::record::RecordKind;
+use crate::secret::SecretBytes;
+use crate::time::Timestamp;
+use alloc::string::{String, ToString};
+use serde::Serialize;
+
+/// Whose value a presented one is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Identified {
+    /// The secret's namespace; absent when no secret accepts the value.
+    pub namespace: Option<String>,
+    /// The secret's name.
+    pub name: Option<String>,
+    /// Whether it is accepted.
+    pub accepted: bool,
+    /// Which of the secret's values it is; absent when it is not accepted.
+    pub matches: Option<Match>,
+    /// The number of that version.
+    pub version: Option<u64>,
+    /// Until when a previous one is accepted.
+    pub valid_until: Option<Timestamp>,
+}
+
+/// Looks for the secret that accepts a presented value, among those of a namespace or of all that the actor may read. Where several
+/// have the same value, the first by namespace and name is told.
+///
+/// Errors: `RECORD_TAMPERED`, those of opening a value and of [`transact`].
+pub(crate) async fn identify(
+    io: &Io,
+    settings: &Settings,
+    actor: &Actor,
+    namespace: Option<&str>,
+    presented: &SecretBytes,
+) -> Result<Identified> {
+    let call = Call::of_namespace(Action::Identify, actor, namespace);
+    authorized(io, settings, &call).await?;
+    ensure_initialised(io, settings).await?;
+    // INVARIANT: there is a head by now.
+    let scene = Scene::load(io, settings, None, &[]).await?.ok_or_else(conflict)?;
+    let fingerprint = hex(&scene.head.keys.fingerprint.mac(presented.expose()));
+    drop(scene);
+    let by = Some(Lookup::Fingerprint(fingerprint));
+    let query =
+        ListQuery { kind: RecordKind::Secret, namespace: namespace.map(ToString::to_string), by, limit: PAGE_LIMIT };
+    for item in io.list_all(&query).await? {
+        let slot = Slot::parse_stored(Some(&item.key.namespace), &item.key.name)?;
+        // Asked of each secret below: what is not the actor's to read is passed over, and no attempt to read it.
+        let call = Call { permission: None, ..Call::of_secret(Action::Identify, actor, &slot) };
+        let verified = transact(io, settings, &call, |scene, _| {
+            let Some(secret) = scene.secret()?.filter(|secret| scene.may(actor, Permission::Read, secret)) else {
+                return Ok(Plan::silent(Verified::default()));
+            };
+            let output = compare(scene, secret, presented)?;
+            match output.matches {
+                Some(Match::Previous) => Ok(plan_verified(scene, secret, output, Action::VerifyPrevious)),
+                Some(Match::Current) => Ok(plan_verified(scene, secret, output, Action::Identify)),
+                // It was rotated meanwhile, is disabled, or the index is wrong.
+                None => Ok(Plan::silent(output)),
+            }
+        })
+        .await?;
+        let Verified { accepted, matches, version, valid_until } = verified;
+        if accepted {
+            let (namespace, name) = (Some(item.key.namespace), Some(item.key.name));
+            return Ok(Identified { namespace, name, accepted, matches, version, valid_until });
+        }
+    }
+    transact(io, settings, &call, |_, _| {
+        let refused = Detail { outcome: Some(Outcome::Denied), ..Detail::of_vault(Action::Identify) };
+        let event = EventPlan::Detailed(refused);
+        Ok(Plan { output: Identified::default(), writes: Writes::default(), event })
+    })
+    .await
+}
