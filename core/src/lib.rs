@@ -77,7 +77,7 @@ pub use crate::keyring::Keyring;
 pub use crate::mask::MaskStyle;
 pub use crate::secret::SecretBytes;
 pub use crate::time::Timestamp;
-pub use crate::vault::{Vault, VaultOptions};
+pub use crate::vault::{Leaked, Vault, VaultOptions};
 
 /// The page for authors of stores: its Rust is a test.
 #[cfg(doctest)]
