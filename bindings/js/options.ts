@@ -120,6 +120,32 @@ export interface RotationStatusOptions extends SecretOptions {
   aheadMillis?: number | undefined;
 }
 
+/** How the secrets of one namespace or of all are rotated by their generators. */
+export interface SweepOptions extends SecretOptions {
+  /** For how long `verify` still accepts the old values, at most 366 days; not at all unless told. */
+  graceMillis?: number | undefined;
+  /** How many secrets are taken at a time: 1 to 500, 50 unless told otherwise. */
+  limit?: number | undefined;
+  /** Called after each page, and awaited, with the sums so far. */
+  onProgress?: ((soFar: SweepProgress) => unknown) | undefined;
+}
+
+/** How far a sweep is. */
+export interface SweepProgress {
+  /** How many secrets have a new value. */
+  rotated: number;
+  /** How many have none. */
+  left: number;
+}
+
+/** What leaked: one secret, those of a namespace, or all. */
+export interface EmergencyOptions extends Omit<SweepOptions, "graceMillis"> {
+  /** The one secret that leaked; all of the namespace, or of the vault, when absent. */
+  name?: string | undefined;
+  /** Disable what has no generator; otherwise it stays in use until somebody gives it another value. */
+  disable?: boolean | undefined;
+}
+
 export interface RekeyPagesOptions extends ActorOptions {
   /** How many secrets a page takes: 1 to 500, 100 unless told otherwise. */
   limit?: number | undefined;

@@ -82,6 +82,28 @@ export interface RotationReport {
   primaryCreatedAt: Date | undefined;
 }
 
+export interface Identified extends Verified {
+  /** Whose value it is; absent when no secret accepts it. */
+  namespace: string | undefined;
+  name: string | undefined;
+}
+
+/** What was rotated, and what was not. */
+export interface Swept {
+  rotated: Written[];
+  left: LeftOver[];
+}
+
+/** A secret that was given no new value. */
+export interface LeftOver {
+  namespace: string;
+  name: string;
+  /** `no_generator`: somebody has to give it another value. `disabled`: it has none either, and was disabled. */
+  why: "no_generator" | "disabled" | "expired" | "failed";
+  /** The code of the error, when it failed. */
+  code: string | undefined;
+}
+
 export interface PolicyInForce {
   /** Absent when everybody may do everything. */
   policy: PolicyShape | undefined;
@@ -141,6 +163,8 @@ export interface AuditEvent {
   success: boolean | undefined;
   code: string | undefined;
   reason: string | undefined;
+  /** What allowed it: the id of a rule of the policy, or `grant:` and that of a grant. */
+  rule: string | undefined;
 }
 
 export interface AuditReport {

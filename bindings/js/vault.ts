@@ -8,6 +8,7 @@ import { type NativeSession, type NativeVault, native, type Text } from "./nativ
 import type {
   ActorOptions,
   Change,
+  EmergencyOptions,
   ExpiryOptions,
   GrantShape,
   NewValue,
@@ -18,6 +19,7 @@ import type {
   RotationStatusOptions,
   SecretOptions,
   SetOptions,
+  SweepOptions,
   VaultOptions,
 } from "./options.js";
 import type {
@@ -28,6 +30,8 @@ import type {
   Confirmed,
   Grant,
   Granted,
+  Identified,
+  LeftOver,
   Listed,
   ListedVersion,
   PolicyInForce,
@@ -38,6 +42,7 @@ import type {
   Retired,
   RotationReport,
   RotationState,
+  Swept,
   Verified,
   Written,
 } from "./results.js";
@@ -175,6 +180,44 @@ export class Vault {
     return { ...camel<RotationReport>(told), secrets: camels<RotationState>(told, "secrets") };
   }
 
+  /**
+   * The secrets that are due, of one namespace or of all that the actor may list and read, the longest due first. Found by an
+   * index; those that are overdue are recorded as such, 500 at most, for whoever is to be told.
+   */
+  async due(options: RotationStatusOptions): Promise<RotationState[]> {
+    const { aheadMillis, ...rest } = options ?? {};
+    const ahead = optional(wholeNumber, aheadMillis, "aheadMillis");
+    return camels(await this.#run("due", { ahead_millis: ahead, ...common(rest) }), "secrets");
+  }
+
+  /**
+   * Whose value a presented one is, among the secrets of one namespace or of all that the actor may read: found by its keyed
+   * fingerprint, then compared in constant time.
+   */
+  async identify(value: Text | Secret, options: SecretOptions): Promise<Identified> {
+    return camel(await this.#run("identify", common(options), value));
+  }
+
+  /** Rotates what is due, of one namespace or of all that the actor may write, by the secrets' own generators. */
+  async rotateDue(options: SweepOptions): Promise<Swept> {
+    return await this.#sweep("rotate_due", options);
+  }
+
+  /** The same with all secrets, due or not. */
+  async rotateAll(options: SweepOptions): Promise<Swept> {
+    return await this.#sweep("rotate_all", options);
+  }
+
+  /**
+   * Rotates what leaked, at once and without grace. No operation gives, accepts or brings back a value from before; open
+   * proposals are cancelled. What has no generator is told in `left`. Cut short, it is begun again. Throws `SECRET_NOT_FOUND`.
+   */
+  async emergencyRotate(options: EmergencyOptions): Promise<Swept> {
+    const { name, disable, ...rest } = options ?? {};
+    if (disable !== undefined && typeof disable !== "boolean") throw invalid("disable must be true or false");
+    return await this.#sweep("emergency_rotate", rest, { name, disable });
+  }
+
   /** The latest events of one secret or of the whole vault, latest first; 20 unless told otherwise, 1000 at most. */
   async audit(
     options: SecretOptions & { name?: string | undefined; limit?: number | undefined },
@@ -260,11 +303,10 @@ export class Vault {
    * done is passed over. Throws `KEYRING_STALE` when that key was retired.
    */
   async rekey(options: RekeyOptions): Promise<Rekeyed> {
-    const { onProgress, ...rest } = options ?? {};
-    if (onProgress !== undefined && typeof onProgress !== "function")
-      throw invalid("onProgress must be a function");
+    const { onProgress, limit, ...rest } = options ?? {};
     const sums: Rekeyed = { examined: 0, changed: 0, unreadable: 0 };
-    for await (const { examined, changed, unreadable } of this.rekeyPages(rest)) {
+    for await (const page of this.#pages("rekey", common(rest), { limit }, onProgress)) {
+      const { examined, changed, unreadable } = camel<Rekeyed>(page);
       sums.examined += examined;
       sums.changed += changed;
       sums.unreadable += unreadable;
@@ -276,13 +318,7 @@ export class Vault {
   /** As `rekey`, page by page: a page is done when it is told of. */
   async *rekeyPages(options: RekeyPagesOptions): AsyncGenerator<RekeyedPage, void, void> {
     const { limit, after, ...rest } = options ?? {};
-    const wire = { limit: optional(wholeNumber, limit, "limit"), ...common(rest) };
-    let next = after;
-    do {
-      const page = camel<RekeyedPage>(await this.#run("rekey", { after: next, ...wire }));
-      next = page.next;
-      yield page;
-    } while (next !== undefined);
+    for await (const page of this.#pages("rekey", common(rest), { limit, after })) yield camel(page);
   }
 
   /**
@@ -304,6 +340,37 @@ export class Vault {
    */
   async command(text: string, options: ActorOptions): Promise<CommandReply> {
     return camel(await this.#run("command", common(options), text));
+  }
+
+  async #sweep(operation: string, options: SweepOptions, more: Wire = {}): Promise<Swept> {
+    const { graceMillis, limit, onProgress, ...rest } = options ?? {};
+    const grace = optional(wholeNumber, graceMillis, "graceMillis");
+    const wire = { ...more, grace_millis: grace, ...common(rest) };
+    const swept: Swept = { rotated: [], left: [] };
+    for await (const page of this.#pages(operation, wire, { limit }, onProgress)) {
+      swept.rotated.push(...camels<Written>(page, "rotated"));
+      swept.left.push(...camels<LeftOver>(page, "left"));
+      await onProgress?.({ rotated: swept.rotated.length, left: swept.left.length });
+    }
+    return swept;
+  }
+
+  /** The pages of an operation, each done when it is given, from where the one before ended. */
+  async *#pages(
+    operation: string,
+    wire: Wire,
+    { limit, after }: { limit?: number | undefined; after?: string | undefined },
+    onProgress?: unknown,
+  ): AsyncGenerator<Wire, void, void> {
+    if (onProgress !== undefined && typeof onProgress !== "function")
+      throw invalid("onProgress must be a function");
+    const sized = { limit: optional(wholeNumber, limit, "limit"), ...wire };
+    let next = after;
+    do {
+      const page = (await this.#run(operation, { after: next, ...sized })) as Wire;
+      next = (page.next ?? undefined) as string | undefined;
+      yield page;
+    } while (next !== undefined);
   }
 
   async #run(operation: string, wire: Wire, value?: Text | Secret): Promise<unknown> {

@@ -113,6 +113,14 @@ export class Host {
       case "set":
       case "verify":
         return vault[what](name, given, options);
+      case "identify":
+        return vault.identify(given, options);
+      case "rotate_due":
+        return vault.rotateDue(options);
+      case "rotate_all":
+        return vault.rotateAll(options);
+      case "emergency_rotate":
+        return vault.emergencyRotate({ name, ...options });
       case "get": {
         const secret = await vault.get(name, options);
         return { value: hex(secret.revealBytes()), ...secret.details };
@@ -154,6 +162,7 @@ export class Host {
         return vault.retire(key_id, options);
       case "command":
         return vault.command(text, options);
+      case "due":
       case "list":
       case "purge":
       case "policy":

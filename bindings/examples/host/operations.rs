@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use strongroom::crypto::KeyId;
 use strongroom::generate::Generator;
 use strongroom::ident::Slot;
-use strongroom::ops::{Expiry, NewValue, Revealed, Rotation, Setting};
+use strongroom::ops::{Expiry, NewValue, Revealed, Rotation, Setting, Swept, WithoutGenerator};
 use strongroom::policy::Policy;
 use strongroom::record::Change;
 use strongroom::wire::{Fields, FromJson, Json};
-use strongroom::{Actor, Error, ErrorCode, Flow, SecretBytes, Timestamp, Vault};
+use strongroom::{Actor, Error, ErrorCode, Flow, Leaked, SecretBytes, Timestamp, Vault};
 use strongroom_bindings::OsEntropy;
 
 /// Starts an operation; what it comes to is told as JSON.
@@ -59,6 +59,37 @@ pub(crate) fn begin(vault: &Vault, request: Json) -> Result<Flow<Value>, Failure
         "rotation_status" => {
             let (namespace, ahead): (_, i64) = (given.namespace()?, given.take("ahead_millis")?);
             vault.rotation_status(&actor, namespace.as_deref(), ahead, entropy)?.map(|told| json!(told))
+        }
+        "due" => {
+            let (namespace, ahead): (_, i64) = (given.namespace()?, given.take("ahead_millis")?);
+            vault.due(&actor, namespace.as_deref(), ahead, entropy)?.map(|told| json!(told.secrets))
+        }
+        "identify" => {
+            let presented: Octets = given.take("value")?;
+            let namespace = given.namespace()?;
+            let flow = vault.identify(&actor, namespace.as_deref(), presented.into_secret(), entropy)?;
+            flow.map(|told| json!(told))
+        }
+        "rotate_due" | "rotate_all" => {
+            let (namespace, grace, limit) = (given.namespace()?, given.take("grace_millis")?, given.take("limit")?);
+            let (of, page) = ((namespace.as_deref(), grace), (None, limit));
+            let flow = match what.as_str() {
+                "rotate_due" => vault.rotate_due(&actor, of, page, entropy)?,
+                _ => vault.rotate_all(&actor, of, page, entropy)?,
+            };
+            flow.map(|told| swept(&told))
+        }
+        "emergency_rotate" => {
+            let (name, namespace): (Option<String>, _) = (given.take("name")?, given.namespace()?);
+            let disable: Option<bool> = given.take("disable")?;
+            let leaked = match (name, namespace) {
+                (Some(name), namespace) => Leaked::Secret(Slot::parse_stored(namespace.as_deref(), &name)?),
+                (None, Some(namespace)) => Leaked::Namespace(namespace),
+                (None, None) => Leaked::All,
+            };
+            let without = if disable == Some(true) { WithoutGenerator::Disable } else { WithoutGenerator::Keep };
+            let page = (None, given.take("limit")?);
+            vault.emergency_rotate(&actor, (leaked, without), page, entropy)?.map(|told| swept(&told))
         }
         "audit" => {
             let (slot, limit) = (given.audited_slot()?, given.take("limit")?);
@@ -177,4 +208,9 @@ fn without_links(mut event: Value) -> Value {
         fields.retain(|name, _| !["mac", "prev_mac", "digest", "epoch"].contains(&name.as_str()));
     }
     event
+}
+
+/// The page of a sweep that has one.
+fn swept(told: &Swept) -> Value {
+    json!({ "rotated": told.rotated, "left": told.left })
 }

@@ -5,7 +5,7 @@ use super::delete::plan_delete;
 use super::rotate::{Rotation, plan_rotate};
 use super::scene::Scene;
 use super::set::{Setting, Written, plan_set};
-use super::transact::{Call, EventPlan, Plan, authorized, transact};
+use super::transact::{Call, Plan, authorized, transact};
 use crate::audit::Action;
 use crate::entropy::Entropy;
 use crate::error::{Error, ErrorCode, Result};
@@ -139,10 +139,7 @@ fn consume(
     rule: Option<String>,
 ) -> Result<Plan<Confirmed>> {
     let change = proposal.body.change;
-    let Plan { output: written, mut writes, mut event } = plan;
-    if let EventPlan::Detailed(detail) = &mut event {
-        detail.rule = rule;
-    }
+    let Plan { output: written, mut writes, event } = plan.allowed_by(rule);
     let expected = Expected::Revision(proposal.revision);
     proposal.body.sealed = None;
     proposal.body.state = ProposalState::Applied { version: written.version, created: written.created, at: written.at };

@@ -10,7 +10,7 @@ use crate::encoding::hex;
 use crate::error::Result;
 use crate::flow::{Io, ListQuery, Lookup, PAGE_LIMIT};
 use crate::ident::{Actor, Slot};
-use crate::policy::Permission;
+use crate::policy::{Permission, Scope};
 use crate::record::RecordKind;
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
@@ -60,16 +60,16 @@ pub(crate) async fn identify(
         // Asked of each secret below: what is not the actor's to read is passed over, and no attempt to read it.
         let call = Call { permission: None, ..Call::of_secret(Action::Identify, actor, &slot) };
         let verified = transact(io, settings, &call, |scene, _| {
-            let Some(secret) = scene.secret()?.filter(|secret| scene.may(actor, Permission::Read, secret)) else {
-                return Ok(Plan::silent(Verified::default()));
+            let Some(secret) = scene.secret()? else { return Ok(Plan::silent(Verified::default())) };
+            let decision = scene.decision(actor, Permission::Read, Scope::from(&slot), &secret.grants);
+            let output = if decision.allowed { compare(scene, secret, presented)? } else { Verified::default() };
+            let action = match output.matches {
+                Some(Match::Previous) => Action::VerifyPrevious,
+                Some(Match::Current) => Action::Identify,
+                // It is not the actor's to read, was rotated meanwhile, is disabled, or the index is wrong.
+                None => return Ok(Plan::silent(output)),
             };
-            let output = compare(scene, secret, presented)?;
-            match output.matches {
-                Some(Match::Previous) => Ok(plan_verified(scene, secret, output, Action::VerifyPrevious)),
-                Some(Match::Current) => Ok(plan_verified(scene, secret, output, Action::Identify)),
-                // It was rotated meanwhile, is disabled, or the index is wrong.
-                None => Ok(Plan::silent(output)),
-            }
+            Ok(plan_verified(scene, secret, output, action).allowed_by(decision.rule))
         })
         .await?;
         let Verified { accepted, matches, version, valid_until } = verified;

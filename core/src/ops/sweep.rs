@@ -14,7 +14,7 @@ use crate::entropy::Entropy;
 use crate::error::{ErrorCode, Result};
 use crate::flow::{Expected, Io, ListQuery, Lookup, PAGE_LIMIT, Put};
 use crate::ident::{Actor, Slot};
-use crate::policy::Permission;
+use crate::policy::{Decision, Permission, Scope};
 use crate::record::{Proposal, ProposalState, Reason, RecordKey, RecordKind, SecretRecord, SecretState};
 use crate::rotation::Standing;
 use alloc::string::{String, ToString};
@@ -123,7 +123,11 @@ pub(crate) async fn sweep(
     // Rows that were never adopted are nobody's.
     for item in items.into_iter().filter(|item| item.revision > 0) {
         let slot = Slot::parse_stored(Some(&item.key.namespace), &item.key.name)?;
-        sweep_one(io, settings, actor, (sweep, &slot), &proposals, &mut swept).await?;
+        // The permission is asked of each secret: what is not the actor's is passed over, and no attempt.
+        let also = proposals_of(&slot, &proposals);
+        let call = Call { permission: None, also, ..Call::of_secret(Action::Rotate, actor, &slot) };
+        let swung = transact(io, settings, &call, |scene, entropy| plan_one(scene, entropy, (actor, &slot), sweep));
+        swept.tell(&slot, swung.await)?;
     }
     Ok(swept)
 }
@@ -135,41 +139,40 @@ pub(crate) async fn emergency_rotate_one(
     actor: &Actor,
     (slot, without): (&Slot, WithoutGenerator),
 ) -> Result<Swept> {
-    let (sweep, mut swept) = (Sweep::Emergency(without), Swept::default());
-    // Whether there is one, and whether the actor may know.
     let call = Call::of_secret(Action::EmergencyRotate, actor, slot);
-    transact(io, settings, &call, |scene, _| scene.existing(slot).map(|_| Plan::silent(()))).await?;
-    let proposals = open_proposals(io, sweep).await?;
-    sweep_one(io, settings, actor, (sweep, slot), &proposals, &mut swept).await?;
+    authorized(io, settings, &call).await?;
+    let (sweep, mut swept) = (Sweep::Emergency(without), Swept::default());
+    let also = proposals_of(slot, &open_proposals(io, sweep).await?);
+    let call = Call { also, ..call };
+    let swung = transact(io, settings, &call, |scene, entropy| {
+        plan_allowed(scene, entropy, (actor, scene.existing(slot)?), sweep)
+    });
+    swept.tell(slot, swung.await)?;
     Ok(swept)
 }
 
-async fn sweep_one(
-    io: &Io,
-    settings: &Settings,
-    actor: &Actor,
-    (sweep, slot): (Sweep, &Slot),
-    proposals: &[(Slot, RecordKey)],
-    swept: &mut Swept,
-) -> Result<()> {
-    let also = proposals.iter().filter(|(of, _)| of == slot).map(|(_, key)| key.clone()).collect();
-    // The permission is asked of each secret below: what is not the actor's is passed over, and no attempt.
-    let call = Call { permission: None, also, ..Call::of_secret(Action::Rotate, actor, slot) };
-    let swung = transact(io, settings, &call, |scene, entropy| plan_one(scene, entropy, (actor, slot), sweep)).await;
-    let (why, code) = match swung {
-        Ok(Swung::Passed) => return Ok(()),
-        Ok(Swung::Rotated(written)) => {
-            swept.rotated.push(written);
-            return Ok(());
-        }
-        Ok(Swung::Left(why)) => (why, None),
-        // What is wrong with this one keeps nobody from rotating the next.
-        Err(error) if is_its_own(error.code()) => (WhyLeft::Failed, Some(error.code().name())),
-        Err(error) => return Err(error),
-    };
-    let (namespace, name) = (slot.namespace().to_string(), slot.name().to_string());
-    swept.left.push(LeftOver { namespace, name, why, code });
-    Ok(())
+fn proposals_of(slot: &Slot, proposals: &[(Slot, RecordKey)]) -> Vec<RecordKey> {
+    proposals.iter().filter(|(of, _)| of == slot).map(|(_, key)| key.clone()).collect()
+}
+
+impl Swept {
+    /// Takes in what became of one secret. Errors: those that are not its own.
+    fn tell(&mut self, slot: &Slot, swung: Result<Swung>) -> Result<()> {
+        let (why, code) = match swung {
+            Ok(Swung::Passed) => return Ok(()),
+            Ok(Swung::Rotated(written)) => {
+                self.rotated.push(written);
+                return Ok(());
+            }
+            Ok(Swung::Left(why)) => (why, None),
+            // What is wrong with this one keeps nobody from rotating the next.
+            Err(error) if is_its_own(error.code()) => (WhyLeft::Failed, Some(error.code().name())),
+            Err(error) => return Err(error),
+        };
+        let (namespace, name) = (slot.namespace().to_string(), slot.name().to_string());
+        self.left.push(LeftOver { namespace, name, why, code });
+        Ok(())
+    }
 }
 
 const fn is_its_own(code: ErrorCode) -> bool {
@@ -185,9 +188,18 @@ fn plan_one(
     // Deleted since it was listed.
     let Some(secret) = scene.secret()? else { return Ok(Plan::silent(Swung::Passed)) };
     let needed = if let Sweep::Emergency(_) = sweep { Permission::Admin } else { Permission::Write };
-    if !scene.may(actor, needed, secret) {
+    let Decision { allowed: true, rule } = scene.decision(actor, needed, Scope::from(slot), &secret.grants) else {
         return Ok(Plan::silent(Swung::Passed));
-    }
+    };
+    plan_allowed(scene, entropy, (actor, secret), sweep).map(|plan| plan.allowed_by(rule))
+}
+
+fn plan_allowed(
+    scene: &Scene<'_>,
+    entropy: &mut dyn Entropy,
+    (actor, secret): (&Actor, &SecretRecord),
+    sweep: Sweep,
+) -> Result<Plan<Swung>> {
     let grace_millis = match sweep {
         Sweep::Emergency(without) => return plan_emergency(scene, entropy, actor, secret, without),
         Sweep::Due { .. } if secret.standing(scene.now, 0) == Standing::Compliant => {
@@ -203,7 +215,7 @@ fn plan_one(
     };
     let value = generator.make(entropy)?;
     let rotation = Rotation { grace_millis, ..Rotation::default() };
-    plan_rotate(scene, entropy, actor, slot, (&value, &rotation)).map(|plan| plan.map(Swung::Rotated))
+    plan_rotate(scene, entropy, actor, &secret.slot, (&value, &rotation)).map(|plan| plan.map(Swung::Rotated))
 }
 
 fn plan_emergency(

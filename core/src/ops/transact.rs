@@ -137,6 +137,14 @@ impl<T> Plan<T> {
         Plan { output, writes: Writes::default(), event: EventPlan::Plain }
     }
 
+    /// The same, its event telling what allowed it.
+    pub(super) fn allowed_by(mut self, rule: Option<String>) -> Self {
+        if let EventPlan::Detailed(detail) = &mut self.event {
+            detail.rule = rule;
+        }
+        self
+    }
+
     /// The same with another output.
     pub(super) fn map<U>(self, map: impl FnOnce(T) -> U) -> Plan<U> {
         Plan { output: map(self.output), writes: self.writes, event: self.event }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from strongroom import _native
@@ -25,7 +26,9 @@ from strongroom._results import (
     Grant,
     GrantAction,
     Granted,
+    Identified,
     KeyCount,
+    LeftOver,
     Listed,
     ListedVersion,
     PolicyInForce,
@@ -36,6 +39,7 @@ from strongroom._results import (
     RotationReport,
     RotationState,
     Sensitivity,
+    Swept,
     Verified,
     Written,
     told,
@@ -169,6 +173,41 @@ def rotation_status(actor: str | Actor, namespace: str | None, *, ahead: timedel
         return told(RotationReport, {**outcome.told, "secrets": secrets})
 
     return Operation("rotation_status", actor, {"namespace": namespace, "ahead_millis": ahead}, report)
+
+
+def due(actor: str | Actor, namespace: str | None, *, ahead: timedelta | None) -> Operation[list[RotationState]]:
+    def listed(outcome: Outcome) -> list[RotationState]:
+        return [told(RotationState, state) for state in outcome.told["secrets"]]
+
+    return Operation("due", actor, {"namespace": namespace, "ahead_millis": ahead}, listed)
+
+
+def identify(given: Given, actor: str | Actor, namespace: str | None) -> Operation[Identified]:
+    def identified(outcome: Outcome) -> Identified:
+        return told(Identified, outcome.told)
+
+    return Operation("identify", actor, {"namespace": namespace}, identified, given)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """An operation on many secrets, page by page, and what came of it so far."""
+
+    name: Literal["rotate_due", "rotate_all", "emergency_rotate"]
+    actor: str | Actor
+    arguments: dict[str, Any]
+    so_far: Swept = field(default_factory=lambda: Swept([], []))
+
+    def page(self, after: str | None) -> Operation[str | None]:
+        """The page from there on. It tells where the next one begins, and nothing when it was the last."""
+
+        def taken(outcome: Outcome) -> str | None:
+            self.so_far.rotated.extend(told(Written, each) for each in outcome.told["rotated"])
+            self.so_far.left.extend(told(LeftOver, each) for each in outcome.told["left"])
+            after: str | None = outcome.told["next"]
+            return after
+
+        return Operation(self.name, self.actor, {**self.arguments, "after": after}, taken)
 
 
 def audit(

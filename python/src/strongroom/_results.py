@@ -66,6 +66,8 @@ class AuditEvent:
     success: bool | None
     code: str | None
     reason: str | None
+    rule: str | None = None
+    """What allowed it: the id of a rule of the policy, or `grant:` and that of a grant."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,43 @@ class RotationReport:
     """When the next one is due that is not overdue."""
     primary_created_at: datetime | None
     """When the primary key was made, where that is known."""
+
+
+@dataclass(frozen=True)
+class Identified:
+    """Whose value a presented one is. True when a secret accepts it."""
+
+    namespace: str | None
+    name: str | None
+    """Of the secret that accepts it."""
+    accepted: bool
+    matches: Literal["current", "previous"] | None
+    version: int | None
+    valid_until: datetime | None
+    """Until when (exclusive) a previous one is accepted."""
+
+    def __bool__(self) -> bool:
+        return self.accepted
+
+
+@dataclass(frozen=True)
+class LeftOver:
+    """A secret that was given no new value."""
+
+    namespace: str
+    name: str
+    why: Literal["no_generator", "disabled", "expired", "failed"]
+    """`no_generator`: somebody has to give it another value. `disabled`: it has none either, and was disabled."""
+    code: str | None
+    """The code of the error, when it failed."""
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What was rotated, and what was not."""
+
+    rotated: list[Written]
+    left: list[LeftOver]
 
 
 @dataclass(frozen=True)

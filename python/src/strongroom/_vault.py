@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Grant,
         GrantAction,
         Granted,
+        Identified,
         Listed,
         ListedVersion,
         PolicyInForce,
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
         Purged,
         Retired,
         RotationReport,
+        RotationState,
         Sensitivity,
+        Swept,
         Verified,
         Written,
     )
@@ -244,6 +247,74 @@ class Vault:
         """Which secrets are due for rotation, or will be within `ahead` (7 days when `None`), and whom to tell."""
         return self._run(operations.rotation_status(actor, namespace, ahead=ahead))
 
+    def due(
+        self, *, actor: str | Actor, namespace: str | None = None, ahead: timedelta | None = None
+    ) -> Sequence[RotationState]:
+        """The secrets that are due within `ahead` (7 days when `None`), the longest due first.
+
+        Of one namespace or of all, those that the actor may list and read; found by an index. Those that are overdue
+        are recorded as such, 500 at most, for whoever is to be told.
+        """
+        return self._run(operations.due(actor, namespace, ahead=ahead))
+
+    def identify(self, value: str | bytes | Secret, *, actor: str | Actor, namespace: str | None = None) -> Identified:
+        """Whose value a presented one is, among the secrets of one namespace or of all that the actor may read.
+
+        Found by its keyed fingerprint, then compared in constant time.
+        """
+        given = Given(value)
+        del value
+        return self._run(operations.identify(given, actor, namespace))
+
+    def rotate_due(
+        self,
+        *,
+        actor: str | Actor,
+        namespace: str | None = None,
+        grace: timedelta | None = None,
+        limit: int | None = None,
+        on_progress: Callable[[Swept], object] | None = None,
+    ) -> Swept:
+        """Rotates what is due, of one namespace or of all that the actor may write, by the secrets' own generators.
+
+        `verify` accepts the old values for the `grace`, at most 366 days. Goes by pages of `limit` secrets (1 to 500,
+        50 when `None`) and calls `on_progress` with what is done after each.
+        """
+        arguments = {"namespace": namespace, "grace_millis": grace, "limit": limit}
+        return self._sweep(operations.Sweep("rotate_due", actor, arguments), on_progress)
+
+    def rotate_all(
+        self,
+        *,
+        actor: str | Actor,
+        namespace: str | None = None,
+        grace: timedelta | None = None,
+        limit: int | None = None,
+        on_progress: Callable[[Swept], object] | None = None,
+    ) -> Swept:
+        """As `rotate_due`, with all secrets, due or not."""
+        arguments = {"namespace": namespace, "grace_millis": grace, "limit": limit}
+        return self._sweep(operations.Sweep("rotate_all", actor, arguments), on_progress)
+
+    def emergency_rotate(
+        self,
+        name: str | None = None,
+        *,
+        actor: str | Actor,
+        namespace: str | None = None,
+        disable: bool = False,
+        limit: int | None = None,
+        on_progress: Callable[[Swept], object] | None = None,
+    ) -> Swept:
+        """Rotates what leaked, at once and without grace: one secret, those of a namespace, or all.
+
+        No operation gives, accepts or brings back a value from before; open proposals are cancelled. What has no
+        generator is told in `left`: it is disabled with `disable`, otherwise it stays in use until somebody gives it
+        another value. Cut short, it is begun again. Raises `SecretNotFoundError`.
+        """
+        arguments = {"name": name, "namespace": namespace, "disable": disable, "limit": limit}
+        return self._sweep(operations.Sweep("emergency_rotate", actor, arguments), on_progress)
+
     def audit(
         self, name: str | None = None, *, actor: str | Actor, namespace: str | None = None, limit: int | None = None
     ) -> Sequence[AuditEvent]:
@@ -373,6 +444,15 @@ class Vault:
         given = Given(text)
         del text  # It may carry a value.
         return self._run(operations.command(given, actor))
+
+    def _sweep(self, sweep: operations.Sweep, on_progress: Callable[[Swept], object] | None) -> Swept:
+        after: str | None = None
+        while True:
+            after = self._run(sweep.page(after))
+            if on_progress is not None:
+                on_progress(sweep.so_far)
+            if after is None:
+                return sweep.so_far
 
     def _run(self, operation: Operation[T]) -> T:
         return operation.result(run(operation.begin(self._handle, self._store), operation.name))

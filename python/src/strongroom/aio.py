@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Grant,
         GrantAction,
         Granted,
+        Identified,
         Listed,
         ListedVersion,
         PolicyInForce,
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
         Purged,
         Retired,
         RotationReport,
+        RotationState,
         Sensitivity,
+        Swept,
         Verified,
         Written,
     )
@@ -246,6 +249,75 @@ class Vault:
         """Which secrets are due for rotation, or will be within `ahead` (7 days when `None`), and whom to tell."""
         return await self._run(operations.rotation_status(actor, namespace, ahead=ahead))
 
+    async def due(
+        self, *, actor: str | Actor, namespace: str | None = None, ahead: timedelta | None = None
+    ) -> Sequence[RotationState]:
+        """The secrets that are due within `ahead` (7 days when `None`), the longest due first.
+
+        Of one namespace or of all, those that the actor may list and read; found by an index. Those that are overdue
+        are recorded as such, 500 at most, for whoever is to be told.
+        """
+        return await self._run(operations.due(actor, namespace, ahead=ahead))
+
+    @coroutine_function
+    def identify(
+        self, value: str | bytes | Secret, *, actor: str | Actor, namespace: str | None = None
+    ) -> Coroutine[Any, Any, Identified]:
+        """Whose value a presented one is, among the secrets of one namespace or of all that the actor may read.
+
+        Found by its keyed fingerprint, then compared in constant time.
+        """
+        return self._run(operations.identify(Given(value), actor, namespace))
+
+    async def rotate_due(
+        self,
+        *,
+        actor: str | Actor,
+        namespace: str | None = None,
+        grace: timedelta | None = None,
+        limit: int | None = None,
+        on_progress: Callable[[Swept], object] | None = None,
+    ) -> Swept:
+        """Rotates what is due, of one namespace or of all that the actor may write, by the secrets' own generators.
+
+        `verify` accepts the old values for the `grace`, at most 366 days. Goes by pages of `limit` secrets (1 to 500,
+        50 when `None`) and calls `on_progress` with what is done after each.
+        """
+        arguments = {"namespace": namespace, "grace_millis": grace, "limit": limit}
+        return await self._sweep(operations.Sweep("rotate_due", actor, arguments), on_progress)
+
+    async def rotate_all(
+        self,
+        *,
+        actor: str | Actor,
+        namespace: str | None = None,
+        grace: timedelta | None = None,
+        limit: int | None = None,
+        on_progress: Callable[[Swept], object] | None = None,
+    ) -> Swept:
+        """As `rotate_due`, with all secrets, due or not."""
+        arguments = {"namespace": namespace, "grace_millis": grace, "limit": limit}
+        return await self._sweep(operations.Sweep("rotate_all", actor, arguments), on_progress)
+
+    async def emergency_rotate(
+        self,
+        name: str | None = None,
+        *,
+        actor: str | Actor,
+        namespace: str | None = None,
+        disable: bool = False,
+        limit: int | None = None,
+        on_progress: Callable[[Swept], object] | None = None,
+    ) -> Swept:
+        """Rotates what leaked, at once and without grace: one secret, those of a namespace, or all.
+
+        No operation gives, accepts or brings back a value from before; open proposals are cancelled. What has no
+        generator is told in `left`: it is disabled with `disable`, otherwise it stays in use until somebody gives it
+        another value. Cut short, it is begun again. Raises `SecretNotFoundError`.
+        """
+        arguments = {"name": name, "namespace": namespace, "disable": disable, "limit": limit}
+        return await self._sweep(operations.Sweep("emergency_rotate", actor, arguments), on_progress)
+
     async def audit(
         self, name: str | None = None, *, actor: str | Actor, namespace: str | None = None, limit: int | None = None
     ) -> Sequence[AuditEvent]:
@@ -376,6 +448,15 @@ class Vault:
         with their `code`.
         """
         return self._run(operations.command(Given(text), actor))
+
+    async def _sweep(self, sweep: operations.Sweep, on_progress: Callable[[Swept], object] | None) -> Swept:
+        after: str | None = None
+        while True:
+            after = await self._run(sweep.page(after))
+            if on_progress is not None:
+                on_progress(sweep.so_far)
+            if after is None:
+                return sweep.so_far
 
     async def _run(self, operation: Operation[T]) -> T:
         return operation.result(await run(operation.begin(self._handle, self._store)))
