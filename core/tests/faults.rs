@@ -683,7 +683,10 @@ fn when_randomness_fails_nothing_is_done() {
                 secrets.map(|record| (record.key.clone(), record.columns.version)).collect()
             };
             if !failed {
-                assert_eq!(shape(&store), *clean.states.last().unwrap(), "{} after {fills} draws", case.name);
+                // What it would purge in passing may be left.
+                let (state, last) = (shape(&store), clean.states.last().unwrap());
+                let purges = in_passing(&case, &clean, clean.requests.len()) && clean.states.contains(&state);
+                assert!(purges || state == *last, "{} after {fills} draws: {state}", case.name);
                 break;
             }
             let adopted = |store: &MemoryStore| {

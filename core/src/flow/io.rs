@@ -165,9 +165,13 @@ impl Io {
             return Err(wrong_answer("list", "an empty page that is not the last"));
         }
         let mut last: Option<&Item> = None;
-        for item in &items {
-            // What is found by an instant stands in an order that items do not show.
-            let advances = query.by.is_some() || last.is_none_or(|last| last.key < item.key);
+        let mut in_order: Vec<&Item> = items.iter().collect();
+        // What is found by an instant stands in an order that items do not show.
+        if query.by.is_some() {
+            in_order.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        }
+        for item in in_order {
+            let advances = last.is_none_or(|last| last.key < item.key);
             let elsewhere = query.namespace.as_ref().is_some_and(|namespace| *namespace != item.key.namespace);
             if item.key.kind != query.kind || elsewhere || !advances {
                 return Err(wrong_answer("list", "keys that were not asked for, out of order, or twice"));
