@@ -2,7 +2,10 @@
 
 A script (`transcripts/NAME.json`) is a list of operations, each at an instant; all randomness follows from its seed.
 Its transcript (`transcripts/NAME.txt`) says for each of them: `>` the operation; `?` the time that the host told and
-the request, as the native part wrote it; `<` the reply; `=` the result. Every host must come to the one in the tree.
+the request, as the native part wrote it; `<` the reply; `=` the result. `+` is a value that was given beside the reply
+that follows, `-` one that went beside the request before. Every host must come to the one in the tree.
+
+What else an operation runs on is its `host`: `{"env", "files", "created", "activated"}`, see `hosts/tape.py`.
 
 `STRONGROOM_UPDATE=1 pytest tests/test_transcripts.py` writes them anew, as the Rust host comes to them.
 """
@@ -28,6 +31,7 @@ OPERATIONS = set(
     re.findall(r'^        "([a-z_]+)" =>', (ROOT / "bindings" / "src" / "operation.rs").read_text(), re.MULTILINE)
 )
 OF_KEYRINGS = {"generate", "keys", "export", "encrypt"}
+NOT_GIVEN = ("at", "as", "do", "faults", "host")
 OF_THE_STAGE = {"put", "reopen"}
 
 
@@ -55,7 +59,7 @@ def resolved(value: Any, told: dict[str, Any]) -> Any:
 
 
 def arguments(step: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
-    given = {key: resolved(value, told) for key, value in step.items() if key not in ("at", "as", "do", "faults")}
+    given = {key: resolved(value, told) for key, value in step.items() if key not in NOT_GIVEN}
     if "octets" in given:
         given["value"] = given.pop("octets")
     elif "value" in given:
@@ -76,6 +80,7 @@ def transcript(host: Host, script: dict[str, Any]) -> str:
         host.ask("clock", at=step["at"])
         if "actor" in given:
             host.ask("faults", faults=step.get("faults", {}))
+            host.ask("host", **step.get("host", {}))
         try:
             result = {"told": host.ask(step["do"], **given)}
         except RefusedError as refused:
@@ -88,11 +93,13 @@ def transcript(host: Host, script: dict[str, Any]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def said(now: int, reply: Any, ask: str | None) -> Iterator[str]:
+def said(now: int, reply: Any, ask: str | None, given: list[str], shown: list[str]) -> Iterator[str]:
     """The lines of one step of a flow."""
+    yield from (f"+ {canonical(value)}" for value in given)
     if reply is not None:
         yield f"< {canonical(reply)}"
     yield f"? {now} {ask or 'nothing more'}"
+    yield from (f"- {canonical(value)}" for value in shown)
 
 
 def expected(name: str) -> str:

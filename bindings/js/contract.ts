@@ -133,7 +133,10 @@ export type Request =
   | { list: { query: ListQuery; cursor: string | null } }
   | { commit: { change_set: ChangeSet } }
   | { events: { query: EventQuery; cursor: string | null } }
-  | { wait: { millis: number } };
+  | { wait: { millis: number } }
+  | { read_env: { names: string[] } }
+  | { read_file: { paths: string[] } }
+  | { rotate: { step: "create" | "activate"; id: string; namespace: string; name: string; version: number } };
 
 /** What a host answers. */
 export type Answer =
@@ -142,4 +145,8 @@ export type Answer =
   | { commit: "committed" | "conflict" }
   | { events: EventPage }
   | { wait: Record<string, never> }
+  /** One for each that was asked for, in that order. What is given goes beside the answer. */
+  | { values: { found: ("given" | "missing" | "failed")[] } }
+  | { activated: Record<string, never> }
+  | { unsupported: Record<string, never> }
   | { failed: { applied: "no" | "unknown" } };

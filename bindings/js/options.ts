@@ -160,6 +160,44 @@ export interface RekeyOptions extends ActorOptions {
   onProgress?: ((soFar: { examined: number; changed: number; unreadable: number }) => unknown) | undefined;
 }
 
+type Awaitable<T> = T | Promise<T>;
+
+/**
+ * The value of a variable of the environment, or undefined when it is not set. What it throws is the cause of the error.
+ * A `Secret` that it gives is taken over, and wiped.
+ */
+export type ReadEnv = (name: string) => Text | Secret | undefined;
+
+/**
+ * The content of a file, or undefined when there is none; the path is as it was written. What it throws is the cause of the
+ * error. A `Secret` that it gives is taken over, and wiped.
+ */
+export type ReadFile = (path: string) => Awaitable<Text | Secret | undefined>;
+
+/** One rotation: the same in all its steps, and whenever one of them is asked for again. */
+export interface Rotation {
+  /** Random, 32 hex digits. */
+  readonly id: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** The number of the version that the value will be. */
+  readonly version: number;
+}
+
+/** Has new values made where they are used, such as by their provider. What it throws is the cause of `ROTATION_FAILED`. */
+export interface Rotator {
+  /**
+   * Has a new value made; the old one stays good. Asked again for the same rotation, it gives the same value, or another in
+   * its place. A `Secret` that it gives is taken over, and wiped.
+   */
+  create(rotation: Rotation): Awaitable<Text | Secret>;
+  /**
+   * Makes the value the one in use; without this, a value is in use once it is created. It may be asked again after it was
+   * done. The `Secret` is wiped when this has ended.
+   */
+  activate?(rotation: Rotation, value: Secret): Awaitable<unknown>;
+}
+
 export interface VaultOptions {
   keyring: Keyring;
   store: Store;
@@ -175,4 +213,11 @@ export interface VaultOptions {
   valueMax?: number | undefined;
   /** How long a proposal waits, in milliseconds; 300000 unless told otherwise. */
   proposalMillis?: number | undefined;
+  /** Where `env:` references are looked up: `process.env` unless told otherwise, nowhere when null, nor in a browser. */
+  readEnv?: ReadEnv | null | undefined;
+  /**
+   * What reads `file:` references: files of at most 1 MiB that the process can read, unless told otherwise; nothing when
+   * null, nor in a browser.
+   */
+  readFile?: ReadFile | null | undefined;
 }

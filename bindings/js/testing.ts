@@ -48,7 +48,7 @@ export async function checkStoreBy(begin: () => NativeSession, store: Store): Pr
     if (typeof store?.[callback] !== "function") throw invalid(`the store has no method ${callback}`);
   }
   const session = guarded(begin);
-  const { told } = await drive(session, store, "check_store");
+  const { told } = await drive(session, { store }, "check_store");
   const { passed, failures } = told as { passed: string[]; failures: StoreFailure[] };
   if (failures.length > 0) throw new StoreContractError(failures, passed);
   return passed;

@@ -1,7 +1,6 @@
 /** The vault: typed methods over sessions. What they return is converted here and decided in the core. */
 import { instant, invalid, optional, refuseUnknown, wholeNumber } from "./arguments.js";
-import type { Store } from "./contract.js";
-import { drive } from "./driver.js";
+import { drive, type Host } from "./driver.js";
 import { guarded } from "./errors.js";
 import { handleOf as keyringHandle } from "./keyring.js";
 import { type NativeSession, type NativeVault, native, type Text } from "./native.js";
@@ -17,6 +16,7 @@ import type {
   RekeyPagesOptions,
   RotateOptions,
   RotationStatusOptions,
+  Rotator,
   SecretOptions,
   SetOptions,
   SweepOptions,
@@ -47,6 +47,7 @@ import type {
   Written,
 } from "./results.js";
 import { handleOf, Secret, type SecretDetails } from "./secret.js";
+import { surroundings } from "./surroundings.js";
 import { camel, camels, common, expiry, json, newValue, type Wire, written } from "./wire.js";
 
 /**
@@ -58,11 +59,11 @@ import { camel, camels, common, expiry, json, newValue, type Wire, written } fro
  */
 export class Vault {
   readonly #native: NativeVault;
-  readonly #store: Store;
+  readonly #host: Host;
 
   constructor(options: VaultOptions) {
-    const { keyring, store, confirm, actors, policy, vaultId, valueMax, proposalMillis, ...unknown } =
-      options;
+    const { keyring, store, confirm, actors, policy, vaultId, valueMax, proposalMillis, ...rest } = options;
+    const { readEnv, readFile, ...unknown } = rest;
     refuseUnknown(unknown, "the vault's options");
     const callbacks = [store?.load, store?.list, store?.commit, store?.events];
     if (callbacks.some((callback) => typeof callback !== "function")) {
@@ -71,7 +72,7 @@ export class Vault {
     const limits = { value_max: valueMax, proposal_millis: proposalMillis };
     const wire = json({ confirm, actors, policy, vault_id: vaultId, ...limits });
     this.#native = guarded(() => native().openVault(keyringHandle(keyring), wire));
-    this.#store = store;
+    this.#host = { store, ...surroundings({ readEnv, readFile }) };
   }
 
   /** Gives a secret a value, given or made, whether it is new or not. Throws `VALUE_INVALID`, `LIMIT_EXCEEDED`. */
@@ -84,7 +85,8 @@ export class Vault {
 
   /** Reads a secret's value. Throws `SECRET_NOT_FOUND`, `SECRET_DISABLED`, `SECRET_EXPIRED`, `NOT_AUTHENTIC`. */
   async get(name: string, options: SecretOptions): Promise<Secret> {
-    const { told, secret } = await this.#drive("get", { name, ...common(options) });
+    const { told, secrets } = await this.#drive("get", { name, ...common(options) });
+    const [secret] = secrets;
     if (secret === undefined) throw new TypeError("the native part gave no value");
     return new Secret(secret, camel<SecretDetails>(told));
   }
@@ -377,7 +379,7 @@ export class Vault {
     return (await this.#drive(operation, wire, value)).told;
   }
 
-  async #drive(operation: string, wire: Wire, value?: Text | Secret) {
+  async #drive(operation: string, wire: Wire, value?: Text | Secret, rotator?: Rotator) {
     const own = value === undefined || value instanceof Secret ? undefined : Secret.of(value);
     const secret = own ?? (value as Secret | undefined);
     let session: NativeSession;
@@ -388,6 +390,7 @@ export class Vault {
     } finally {
       own?.wipe(); // The session has its copy, if it came to one.
     }
-    return await drive(session, this.#store, operation); // Awaited, so that an error's stack shows who called.
+    const host = rotator === undefined ? this.#host : { ...this.#host, rotator };
+    return await drive(session, host, operation); // Awaited, so that an error's stack shows who called.
   }
 }

@@ -13,6 +13,8 @@ mod operation;
 mod options;
 mod session;
 pub mod sqlite;
+#[cfg(not(target_family = "wasm"))]
+mod system;
 mod text;
 #[cfg(feature = "transcripts")]
 mod transcripts;
@@ -25,6 +27,8 @@ pub use environment::keyring_from_environment;
 pub use memory::MemoryStore;
 pub use options::{keyring_info, open_vault};
 pub use session::Session;
+#[cfg(not(target_family = "wasm"))]
+pub use system::{FILE_MAX, SystemHost};
 pub use text::revealed_text;
 #[cfg(feature = "transcripts")]
 pub use transcripts::fix_entropy;

@@ -3,9 +3,12 @@ import { optional, textOnly } from "../../bindings/js/arguments.js";
 import { guarded } from "../../bindings/js/errors.js";
 import { Keyring as SharedKeyring } from "../../bindings/js/keyring.js";
 import { install } from "../../bindings/js/native.js";
+import { surroundedBy } from "../../bindings/js/surroundings.js";
 import { native } from "./native.js";
+import { readEnv, readFile } from "./process.js";
 
 install(native);
+surroundedBy({ env: readEnv, file: readFile });
 
 export type * from "../../bindings/js/contract.js";
 export {

@@ -159,7 +159,7 @@ class Session:
         self.run(lambda: vault.census(actor=alice))
         self.run(lambda: vault.delete("C", actor=alice))
         self.run(lambda: vault.verify_audit(actor=alice))
-        self.told += f"{vault!r} {vault._store!r} {vault._handle!r}\n"
+        self.told += f"{vault!r} {vault._host!r} {vault._handle!r}\n"
 
     def rules(self, vault: Vault, alice: Actor, canary: str) -> None:
         hour = timedelta(hours=1)

@@ -3,7 +3,7 @@
  * method gives is told in the core's words: snake_case, milliseconds, null.
  */
 import { RowStore } from "../browser/rows.js";
-import { Tape, TapedStore } from "./tape.js";
+import { Surroundings, Tape, TapedStore } from "./tape.js";
 
 export class Host {
   #library;
@@ -12,6 +12,7 @@ export class Host {
   #tape;
   #store;
   #vault;
+  #surroundings = new Surroundings();
 
   /** `library` is the package, `native` its module of that name; `openFile` opens a store in a file, where there are files. */
   constructor(library, native, openFile) {
@@ -77,6 +78,9 @@ export class Host {
       case "faults":
         this.#store.faults = given.faults;
         return null;
+      case "host":
+        this.#surroundings.set(given);
+        return null;
       case "taken":
         return this.#tape.taken;
       case "work":
@@ -93,8 +97,10 @@ export class Host {
 
   #open({ key, options: { vault_id, value_max, proposal_millis, ...options } }, store) {
     const wire = { vaultId: vault_id, valueMax: value_max, proposalMillis: proposal_millis, ...options };
+    const { readEnv, readFile } = this.#surroundings;
     this.#store = store;
-    this.#vault = new this.#library.Vault({ keyring: this.#library.Keyring.parse(key), store, ...wire });
+    const keyring = this.#library.Keyring.parse(key);
+    this.#vault = new this.#library.Vault({ keyring, store, readEnv, readFile, ...wire });
   }
 
   async #operate(

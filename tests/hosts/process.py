@@ -7,7 +7,8 @@
   which gives the rows as they are then;
 - the operations of a vault, by their names on the wire, with the arguments that these have there;
 - built with the feature `transcripts`: `fix_entropy`, then `clock` sets the time, `put` adds rows as another program
-  would, `faults` says what the store fails at, and `taken` gives the steps of the last operation, `[now, reply, ask]`.
+  would, `faults` says what the store fails at, `host` what else there is (`Surroundings` in tape.py), and `taken` gives
+  the steps of the last operation, `[now, reply, ask, given, shown]`.
 
 Those with files also know `open_file` and `close`, and `work`, which keeps a vault busy.
 """

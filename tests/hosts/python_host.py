@@ -14,7 +14,7 @@ from strongroom import Actor, Grant, Keyring, StrongroomError, Vault, _native
 from strongroom.stores import SQLiteStore
 
 from hosts.rows import RowStore
-from hosts.tape import Tape, TapedStore
+from hosts.tape import Surroundings, Tape, TapedStore
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -25,6 +25,9 @@ class PythonHost:
     _store: RowStore | TapedStore | SQLiteStore
     _vault: Vault
     _tape: Tape | None = None
+
+    def __init__(self) -> None:
+        self._surroundings = Surroundings()
 
     def answer(self, line: str) -> str:
         """Answers a line. Raises what is no error of strongroom."""
@@ -76,7 +79,9 @@ class PythonHost:
         self._open(SQLiteStore(path), key, options)
 
     def _open(self, store: RowStore | TapedStore | SQLiteStore, key: str, options: dict[str, Any]) -> None:
-        self._store, self._vault = store, Vault(Keyring.parse(key), store, **options)
+        own = self._surroundings
+        self._store = store
+        self._vault = Vault(Keyring.parse(key), store, **options, read_env=own.read_env, read_file=own.read_file)
 
     def do_close(self) -> None:
         assert isinstance(self._store, SQLiteStore)
@@ -101,6 +106,9 @@ class PythonHost:
     def do_faults(self, faults: dict[str, list[str]]) -> None:
         assert isinstance(self._store, TapedStore)
         self._store.faults = faults
+
+    def do_host(self, **surroundings: Any) -> None:
+        self._surroundings.set(**surroundings)
 
     def do_taken(self) -> Any:
         assert self._tape is not None

@@ -5,7 +5,9 @@
 
 /** The clock: once it is set, it advances by a millisecond with each request, and by what was asked for with each wait. */
 export class Tape {
+  /** Of each step: the time, the reply, what was asked then; the values beside the reply and beside what was asked. */
   taken = [];
+  #given = [];
   #at;
 
   /** Puts itself between a package and its native part. */
@@ -28,18 +30,63 @@ export class Tape {
   /** Forgets what was taken before. */
   rewind() {
     this.taken = [];
+    this.#given = [];
   }
 
   #taping(session) {
     const step = (now, reply) => {
       const text = session.step(now, reply);
       const { ask } = JSON.parse(text);
-      this.taken.push([now, reply === undefined ? null : JSON.parse(reply), ask === undefined ? null : text]);
+      const told = reply === undefined ? null : JSON.parse(reply);
+      this.taken.push([now, told, ask === undefined ? null : text, this.#given, []]);
+      this.#given = [];
       if (ask !== undefined && this.#at !== undefined) this.#at += ask.request.wait?.millis ?? 1;
       return text;
     };
-    return { step, offer: (value) => session.offer(value), takeSecret: () => session.takeSecret(), close: () => session.close() };
+    const offer = (value) => {
+      this.#given.push(clear(value));
+      session.offer(value);
+    };
+    const takeSecret = () => {
+      const value = session.takeSecret();
+      const last = this.taken.at(-1);
+      // A value that is taken while a request is open goes with that.
+      if (value != null && last !== undefined && last[2] !== null) last[4].push(clear(value));
+      return value;
+    };
+    return { step, offer, takeSecret, close: () => session.close() };
   }
+}
+
+const clear = (value) => new TextDecoder().decode(value.revealBytes());
+
+/** An environment, files, and a rotator, as a script has them: see tape.py. */
+export class Surroundings {
+  constructor() {
+    this.set({});
+    this.readEnv = (name) => read(this.env, name);
+    this.readFile = (path) => read(this.files, path);
+  }
+
+  set({ env = {}, files = {}, created = [], activated = [] }) {
+    Object.assign(this, { env, files, created, activated });
+  }
+
+  create() {
+    const created = this.created.shift() ?? null;
+    if (created === null) throw new Error("no value was made");
+    return created;
+  }
+
+  activate() {
+    if (this.activated.shift() === "throws") throw new Error("it was not activated");
+  }
+}
+
+function read(values, key) {
+  if (!Object.hasOwn(values, key)) return undefined;
+  if (values[key] === null) throw new Error("it cannot be read");
+  return values[key];
 }
 
 const nulls = (names) => Object.fromEntries(names.split(" ").map((name) => [name, null]));

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from strongroom import _native
+from strongroom import Rotation, Secret, _native
 from strongroom.stores import CommitAnswer, MemoryStore
 
 
@@ -22,6 +22,8 @@ class Tape:
 
     def __init__(self) -> None:
         self.taken: list[Any] = []
+        """Of each step: the time, the reply, the request; the values beside the one, and beside the other."""
+        self._given: list[str] = []
         self._at: int | None = None
 
     @classmethod
@@ -45,13 +47,23 @@ class Tape:
 
     def rewind(self) -> None:
         """Forgets what was taken before."""
-        self.taken = []
+        self.taken, self._given = [], []
 
     def _take(self, now: float, reply: str | None, text: str) -> None:
         ask = json.loads(text).get("ask")
-        self.taken.append([int(now), None if reply is None else json.loads(reply), None if ask is None else text])
+        told = None if reply is None else json.loads(reply)
+        self.taken.append([int(now), told, None if ask is None else text, self._given, []])
+        self._given = []
         if ask is not None and self._at is not None:
             self._at += ask["request"].get("wait", {"millis": 1})["millis"]
+
+    def _give(self, value: _native.Secret) -> None:
+        self._given.append(value.reveal_bytes().decode())
+
+    def _show(self, value: _native.Secret | None) -> None:
+        """A value that is taken while a request is open goes with that."""
+        if value is not None and self.taken and self.taken[-1][2] is not None:
+            self.taken[-1][4].append(value.reveal_bytes().decode())
 
 
 class _TapedVault:
@@ -65,12 +77,67 @@ class _TapedVault:
 class _TapedSession:
     def __init__(self, tape: Tape, session: _native.Session) -> None:
         self._tape, self._session = tape, session
-        self.offer, self.take_secret, self.close = session.offer, session.take_secret, session.close
+        self.close = session.close
+
+    def offer(self, value: _native.Secret) -> None:
+        self._tape._give(value)
+        self._session.offer(value)
+
+    def take_secret(self) -> _native.Secret | None:
+        value = self._session.take_secret()
+        self._tape._show(value)
+        return value
 
     def step(self, now: float, reply: str | None) -> str:
         text = self._session.step(now, reply)
         self._tape._take(now, reply, text)
         return text
+
+
+class Surroundings:
+    """An environment, files, and a rotator, as a script has them.
+
+    What is `null` cannot be read. `created` are the values that the rotator will give, `null` where it raises;
+    `activated` says of each activation to come whether it raises.
+    """
+
+    def __init__(self) -> None:
+        self.set()
+
+    def set(
+        self,
+        env: dict[str, str | None] | None = None,
+        files: dict[str, str | None] | None = None,
+        created: list[str | None] | None = None,
+        activated: list[str] | None = None,
+    ) -> None:
+        self.env, self.files = env or {}, files or {}
+        self.created, self.activated = created or [], activated or []
+
+    def read_env(self, name: str) -> str | None:
+        return self._read(self.env, name)
+
+    def read_file(self, path: str) -> str | None:
+        return self._read(self.files, path)
+
+    def create(self, _rotation: Rotation, /) -> str:
+        created = self.created.pop(0) if self.created else None
+        if created is None:
+            raise OSError("no value was made")
+        return created
+
+    def activate(self, _rotation: Rotation, _value: Secret, /) -> None:
+        if self.activated and self.activated.pop(0) == "throws":
+            raise OSError("it was not activated")
+
+    @staticmethod
+    def _read(values: dict[str, str | None], key: str) -> str | None:
+        if key not in values:
+            return None
+        value = values[key]
+        if value is None:
+            raise OSError("it cannot be read")
+        return value
 
 
 class TapedStore:

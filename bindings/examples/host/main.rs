@@ -75,7 +75,7 @@ fn answer(host: &mut VaultHost, line: &str) -> Result<Value, Failure> {
         "generate" | "keys" | "export" | "encrypt" | "decrypt" | "inspect" => {
             Ok(serde_json::from_value::<KeyringRequest>(request)?.answer(host.tape.now())?)
         }
-        "open" | "reopen" | "dump" | "put" | "clock" | "faults" | "taken" => {
+        "open" | "reopen" | "dump" | "put" | "clock" | "faults" | "host" | "taken" => {
             host.answer(serde_json::from_value::<VaultRequest>(request)?)
         }
         _ => host.operate(line),

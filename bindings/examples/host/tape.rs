@@ -1,16 +1,18 @@
-//! A store and a clock that keep a record of a flow: what it asked, when, and what it was answered. The store fails when
-//! it is told to.
+//! A store, a host and a clock that keep a record of a flow: what it asked, when, and what it was answered. The store fails
+//! when it is told to.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use strongroom::audit::Event;
-use strongroom::flow::{Answer, Applied, ChangeSet, CommitAnswer, EventQuery, Expected, Item, ListQuery, Put, Reply};
+use strongroom::flow::{
+    Answer, Applied, ChangeSet, CommitAnswer, EventQuery, Expected, Found, Item, ListQuery, Put, Reply, RotatorStep,
+};
 use strongroom::record::{Record, RecordKey};
-use strongroom::store::{Clock, CommitFailed, MemoryStore, Page, Store};
-use strongroom::{Request, Timestamp};
+use strongroom::store::{Clock, CommitFailed, Host, HostRotation, MemoryStore, Page, Refusal, Store};
+use strongroom::{Request, SecretBytes, Timestamp};
 use strongroom_bindings::SystemClock;
 
 /// What the store does to a request instead of answering it.
@@ -47,9 +49,10 @@ pub(crate) struct Rows {
     events: Vec<Event>,
 }
 
-/// One step of a flow: the time, the reply that it was given, and what it asked then, if it did.
+/// One step of a flow: the time, the reply that it was given, and what it asked then, if it did; the values beside the reply
+/// and beside what was asked.
 #[derive(Serialize)]
-pub(crate) struct Taken(i64, Option<Value>, Option<String>);
+pub(crate) struct Taken(i64, Option<Value>, Option<String>, Vec<String>, Vec<String>);
 
 /// What a session writes of a request, field by field in the same order.
 #[derive(Serialize)]
@@ -68,7 +71,17 @@ struct State {
     at: Option<i64>,
     number: u64,
     reply: Option<Value>,
+    given: Vec<String>,
+    /// What a host is asked for one by one, until it is asked for no more.
+    asked: Option<(Of, Vec<String>, Vec<Found>)>,
     taken: Vec<Taken>,
+}
+
+/// Of what a host is asked for the content.
+#[derive(Clone, Copy, PartialEq)]
+enum Of {
+    Variables,
+    Files,
 }
 
 /// The record, and the clock: the system's until it is set; then it advances by a millisecond with each request, and by
@@ -105,6 +118,37 @@ impl Tape {
         state.at = state.at.map(|at| at.saturating_add_unsigned(millis));
     }
 
+    fn give(&self, value: &str) {
+        self.0.borrow_mut().given.push(value.to_owned());
+    }
+
+    fn show(&self, value: &SecretBytes) {
+        if let Some(taken) = self.0.borrow_mut().taken.last_mut() {
+            taken.4.push(String::from_utf8_lossy(value.expose()).into_owned());
+        }
+    }
+
+    fn asked_for(&self, of: Of, what: &str, found: Found) {
+        let mut state = self.0.borrow_mut();
+        let (_, asked, all) = state.asked.get_or_insert_with(|| (of, Vec::new(), Vec::new()));
+        asked.push(what.to_owned());
+        all.push(found);
+    }
+
+    /// The request whose parts the host was asked for.
+    fn end_asking(&self) {
+        let asked = self.0.borrow_mut().asked.take();
+        let Some((of, asked, found)) = asked else { return };
+        self.asked(
+            &match of {
+                Of::Variables => Request::ReadEnv { names: asked },
+                Of::Files => Request::ReadFile { paths: asked },
+            },
+            1,
+        );
+        self.answered(Answer::Values { found });
+    }
+
     fn answered(&self, answer: Answer) {
         let mut state = self.0.borrow_mut();
         state.reply = Some(json!(Reply { number: state.number, answer }));
@@ -113,10 +157,11 @@ impl Tape {
 
 impl Clock for Tape {
     fn now(&mut self) -> Timestamp {
+        self.end_asking();
         let now = Tape::now(self);
         let mut state = self.0.borrow_mut();
-        let reply = state.reply.take();
-        state.taken.push(Taken(now.as_millis(), reply, None));
+        let (reply, given) = (state.reply.take(), std::mem::take(&mut state.given));
+        state.taken.push(Taken(now.as_millis(), reply, None, given, Vec::new()));
         now
     }
 
@@ -215,5 +260,78 @@ impl Store for TapedStore {
             Err(failed) => Answer::Failed { applied: failed.applied },
         });
         done
+    }
+}
+
+/// An environment, files, and a rotator, as a script has them: see `tests/hosts/tape.py`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Surroundings {
+    env: BTreeMap<String, Option<String>>,
+    files: BTreeMap<String, Option<String>>,
+    created: VecDeque<Option<String>>,
+    activated: VecDeque<Fault>,
+}
+
+/// The record-keeping host.
+pub(crate) struct TapedHost<'a> {
+    pub(crate) tape: Tape,
+    pub(crate) surroundings: &'a mut Surroundings,
+}
+
+impl TapedHost<'_> {
+    fn read(&self, of: Of, what: &str) -> Result<Option<SecretBytes>, Refusal<Thrown>> {
+        let values = if of == Of::Variables { &self.surroundings.env } else { &self.surroundings.files };
+        let (found, read) = match values.get(what) {
+            Some(Some(value)) => {
+                self.tape.give(value);
+                (Found::Given, Ok(Some(SecretBytes::copy_of(value.as_bytes()))))
+            }
+            Some(None) => (Found::Failed, Err(Refusal::Failed(Thrown))),
+            None => (Found::Missing, Ok(None)),
+        };
+        self.tape.asked_for(of, what, found);
+        read
+    }
+
+    fn rotated(&self, step: RotatorStep, rotation: HostRotation<'_>, answer: Answer) {
+        let HostRotation { id, namespace, name, version } = rotation;
+        let [id, namespace, name] = [id, namespace, name].map(Into::into);
+        self.tape.asked(&Request::Rotate { step, id, namespace, name, version }, 1);
+        self.tape.answered(answer);
+    }
+}
+
+impl Host for TapedHost<'_> {
+    type Error = Thrown;
+
+    fn read_env(&mut self, name: &str) -> Result<Option<SecretBytes>, Refusal<Thrown>> {
+        self.read(Of::Variables, name)
+    }
+
+    fn read_file(&mut self, path: &str) -> Result<Option<SecretBytes>, Refusal<Thrown>> {
+        self.read(Of::Files, path)
+    }
+
+    fn create(&mut self, rotation: HostRotation<'_>) -> Result<SecretBytes, Refusal<Thrown>> {
+        match self.surroundings.created.pop_front().flatten() {
+            Some(value) => {
+                self.rotated(RotatorStep::Create, rotation, Answer::Values { found: vec![Found::Given] });
+                self.tape.give(&value);
+                Ok(SecretBytes::new(value.into_bytes()))
+            }
+            None => {
+                self.rotated(RotatorStep::Create, rotation, Answer::Failed { applied: Applied::Unknown });
+                Err(Refusal::Failed(Thrown))
+            }
+        }
+    }
+
+    fn activate(&mut self, rotation: HostRotation<'_>, value: &SecretBytes) -> Result<(), Refusal<Thrown>> {
+        let is_done = !matches!(self.surroundings.activated.pop_front(), Some(Fault::Throws));
+        let failed = Answer::Failed { applied: Applied::Unknown };
+        self.rotated(RotatorStep::Activate, rotation, if is_done { Answer::Activated {} } else { failed });
+        self.tape.show(value);
+        if is_done { Ok(()) } else { Err(Refusal::Failed(Thrown)) }
     }
 }

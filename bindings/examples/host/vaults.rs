@@ -1,11 +1,11 @@
 //! A vault, over `strongroom::store::drive`: how it is opened and looked at. What it does is in `operations.rs`.
 
-use crate::tape::{Faults, Rows, Tape, TapedStore};
+use crate::tape::{Faults, Rows, Surroundings, Tape, TapedHost, TapedStore};
 use crate::{Failure, operations};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use strongroom::store::drive;
+use strongroom::store::drive_with;
 use strongroom::wire::read;
 use strongroom::{Error, ErrorCode, Keyring, Vault};
 use strongroom_bindings::open_vault;
@@ -37,6 +37,11 @@ pub(crate) enum VaultRequest {
     Faults {
         faults: Faults,
     },
+    /// What else there is besides the store.
+    Host {
+        #[serde(flatten)]
+        surroundings: Surroundings,
+    },
     /// What the last operation asked and was answered.
     Taken,
 }
@@ -46,6 +51,7 @@ pub(crate) enum VaultRequest {
 pub(crate) struct VaultHost {
     pub(crate) tape: Tape,
     store: TapedStore,
+    surroundings: Surroundings,
     vault: Option<Vault>,
 }
 
@@ -61,6 +67,7 @@ impl VaultHost {
             VaultRequest::Put { rows } => self.store.put(rows),
             VaultRequest::Clock { at } => self.tape.set_clock(at),
             VaultRequest::Faults { faults } => self.store.faults = faults,
+            VaultRequest::Host { surroundings } => self.surroundings = surroundings,
             VaultRequest::Taken => return Ok(self.tape.taken()),
         }
         Ok(Value::Null)
@@ -76,6 +83,7 @@ impl VaultHost {
         self.tape.rewind();
         let no_vault = || Error::new(ErrorCode::InvalidArgument, "no vault is open");
         let flow = operations::begin(self.vault.as_ref().ok_or_else(no_vault)?, read(request)?)?;
-        Ok(drive(flow, &mut self.store, self.tape.clone()).map_err(|failed| failed.error)?)
+        let mut host = TapedHost { tape: self.tape.clone(), surroundings: &mut self.surroundings };
+        Ok(drive_with(flow, &mut self.store, &mut host, self.tape.clone()).map_err(|failed| failed.error)?)
     }
 }

@@ -1,7 +1,10 @@
-//! Stores for Rust hosts: the storage contract as a trait, and the loop that drives a flow over one.
+//! Stores for Rust hosts: the storage contract as a trait, what else a host can be asked as another, and the loop that drives
+//! a flow over both.
 
+mod host;
 mod memory;
 
+pub use host::{Cause, Host, HostRotation, Refusal};
 pub use memory::MemoryStore;
 
 use crate::audit::Event;
@@ -65,12 +68,12 @@ impl<F: FnMut() -> Timestamp> Clock for F {
     }
 }
 
-/// Why an operation failed; and when it was the store that failed, with what.
+/// Why an operation failed; and when it was the store that failed, or what else it runs on, with what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed<E> {
     /// The operation's error.
     pub error: Error,
-    /// What the store failed with last.
+    /// What the one that the error is about failed with last.
     pub cause: Option<E>,
 }
 
@@ -122,26 +125,67 @@ impl<E> From<Error> for Failed<E> {
 /// # Ok::<(), strongroom::store::Failed<core::convert::Infallible>>(())
 /// ```
 pub fn drive<T: Send + 'static, S: Store>(
+    flow: Flow<T>,
+    store: &mut S,
+    clock: impl Clock,
+) -> Result<T, Failed<S::Error>> {
+    drive_with(flow, store, &mut (), clock).map_err(|Failed { error, cause }| {
+        let of_store = |cause| match cause {
+            Cause::Store(cause) => cause,
+            Cause::Host(never) => match never {},
+        };
+        Failed { error, cause: cause.map(of_store) }
+    })
+}
+
+/// Drives a flow over a store and a host that can be asked for more than that: the environment, files, a rotator.
+///
+/// ```
+/// use strongroom::SecretBytes;
+/// use strongroom::store::{Host, Refusal};
+///
+/// /// Values of variables, and nothing else.
+/// struct Variables(Vec<(&'static str, &'static str)>);
+///
+/// impl Host for Variables {
+///     type Error = core::convert::Infallible;
+///
+///     fn read_env(&mut self, name: &str) -> Result<Option<SecretBytes>, Refusal<Self::Error>> {
+///         let value = self.0.iter().find(|(variable, _)| *variable == name);
+///         Ok(value.map(|(_, value)| SecretBytes::copy_of(value.as_bytes())))
+///     }
+/// }
+/// ```
+pub fn drive_with<T: Send + 'static, S: Store, H: Host>(
     mut flow: Flow<T>,
     store: &mut S,
+    host: &mut H,
     mut clock: impl Clock,
-) -> Result<T, Failed<S::Error>> {
-    let (mut reply, mut cause) = (None, None);
+) -> Result<T, Failed<Cause<S::Error, H::Error>>> {
+    let (mut reply, mut of_store, mut of_host) = (None, None, None);
     loop {
         match flow.step(clock.now(), reply.take())? {
             Step::Done(Ok(done)) => return Ok(done),
             Step::Done(Err(error)) => {
-                let cause = cause.filter(|_| error.code() == ErrorCode::StorageFailed);
+                // What another failed with, earlier and without an end to it, is not the cause.
+                let cause = match error.code() {
+                    ErrorCode::StorageFailed => of_store.map(Cause::Store),
+                    ErrorCode::RotationFailed | ErrorCode::ReferenceUnresolved => of_host.map(Cause::Host),
+                    _ => None,
+                };
                 return Err(Failed { error, cause });
             }
             Step::Ask { number, request } => {
                 if let Request::Wait { millis } = request {
                     clock.wait(millis);
                 }
-                let answer = answer(store, &request).unwrap_or_else(|(failed, why)| {
-                    cause = Some(why);
-                    failed
-                });
+                let answer = match host::answer(host, &mut flow, &request, &mut of_host) {
+                    Some(answer) => answer,
+                    None => answer(store, &request).unwrap_or_else(|(failed, why)| {
+                        of_store = Some(why);
+                        failed
+                    }),
+                };
                 reply = Some(Reply { number, answer });
             }
         }
@@ -166,6 +210,7 @@ fn answer<S: Store>(store: &mut S, request: &Request) -> Result<Answer, (Answer,
             Answer::Commit(store.commit(change_set).map_err(told)?)
         }
         Request::Wait { .. } => Answer::Wait {},
+        // The host's.
         Request::ReadEnv { .. } | Request::ReadFile { .. } | Request::Rotate { .. } => Answer::Unsupported {},
     })
 }

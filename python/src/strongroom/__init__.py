@@ -2,6 +2,7 @@
 
 from strongroom._call import Actor, Policy
 from strongroom._error import StrongroomError
+from strongroom._host import AsyncRotator, Rotation, Rotator
 from strongroom._keyring import KeyInfo, Keyring
 from strongroom._native import version
 from strongroom._operations import Generator
@@ -40,6 +41,7 @@ from strongroom._vault import Vault
 __all__ = [
     "Actor",
     "Adopted",
+    "AsyncRotator",
     "AuditEvent",
     "AuditReport",
     "Button",
@@ -66,8 +68,10 @@ __all__ = [
     "Purged",
     "Rekeyed",
     "Retired",
+    "Rotation",
     "RotationReport",
     "RotationState",
+    "Rotator",
     "Secret",
     "SecretDetails",
     "Sensitivity",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from strongroom import _native
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from strongroom._driver import Outcome, Steps
-    from strongroom.stores import AsyncStore, Store
+    from strongroom._host import AsyncRotator, Host, Rotator
 
 T = TypeVar("T")
 
@@ -110,14 +110,15 @@ class Operation(Generic[T]):
     """As Python has them. Those that are `None` are left out: the core has its own defaults."""
     result: Callable[[Outcome], T]
     given: Given | None = None
+    rotator: Rotator | AsyncRotator | None = None
 
-    def begin(self, vault: _native.Vault, store: Store | AsyncStore) -> Steps:
+    def begin(self, vault: _native.Vault, host: Host) -> Steps:
         """Its steps, to be run at once: the session is closed at their end."""
         handing_over = nullcontext() if self.given is None else self.given.handed_over()
         with translated(self.name), handing_over as value:
             given = {key: wire(key, argument) for key, argument in self.arguments.items() if argument is not None}
             session = vault.begin(json.dumps({"op": self.name, "actor": _wire_actor(self.actor), **given}), value)
-        return drive(session, store, self.name)
+        return drive(session, host if self.rotator is None else replace(host, rotator=self.rotator), self.name)
 
 
 _INSTANTS = {"expires_at", "session_expires_at", "until"}

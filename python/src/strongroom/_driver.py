@@ -1,4 +1,4 @@
-"""The run loop: a session asks, the store answers, until the session is done.
+"""The run loop: a session asks, the host answers, until the session is done.
 
 It is written once, as a generator that yields what is to be called and is sent what came of it; how a call is made is
 the runner's business, which is what tells a synchronous host (`run`) from an asynchronous one (`aio.run`).
@@ -9,27 +9,47 @@ from __future__ import annotations
 import inspect
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from strongroom._error import StrongroomError, of_code, translated
+from strongroom._host import Rotation
+from strongroom._secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from strongroom import _native
+    from strongroom._host import AsyncRotator, Host, Rotator
     from strongroom.stores import AsyncStore, Store
 
-    Steps = Generator["partial[Any] | Wait", Any, "Outcome"]
+    Steps = Generator["Call | Wait", Any, "Outcome"]
+    Answering = Generator["Call | Wait", Any, Any]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an operation came to: what is told of it, and the value if it gave one."""
+    """What an operation came to: what is told of it, and the values that it gave, in the order it tells of them."""
 
     told: Any
-    secret: _native.Secret | None
+    secrets: list[_native.Secret]
+
+    @property
+    def secret(self) -> _native.Secret | None:
+        """The value of an operation that gives one."""
+        return self.secrets[0] if self.secrets else None
+
+
+@dataclass(frozen=True)
+class Call:
+    """To be called. What comes of it, awaited where it must be, is taken in before anything else sees it."""
+
+    function: partial[Any]
+    takes: Callable[[Any], Any] = lambda answer: answer
+    what: str = "store"
+    """Of which it is a callback."""
 
 
 @dataclass(frozen=True)
@@ -44,58 +64,131 @@ class Wait:
 
 @dataclass(frozen=True)
 class Raised:
-    """Sent for an answer: what the store raised instead of giving one."""
+    """Sent for an answer: what the host raised instead of giving one."""
 
     error: BaseException
 
 
-def drive(session: _native.Session, store: Store | AsyncStore, operation: str) -> Steps:
+def drive(session: _native.Session, host: Host, operation: str) -> Steps:
     """Drives a session to its end and closes it, however it ends."""
     reply: str | None = None
-    cause: BaseException | None = None
+    # What the host raised last, by the error that it is the cause of: a file's is none of a failing store.
+    causes: dict[str, BaseException] = {}
     try:
         while True:
             with translated(operation):
                 step = json.loads(session.step(time.time() * 1000, reply))
             if "done" in step:
-                return Outcome(step["done"], session.take_secret())
+                return Outcome(step["done"], list(iter(session.take_secret, None)))
             if "failed" in step:
                 code, message = step["failed"]["code"], step["failed"]["message"]
-                raise of_code(code, message, operation) from (cause if code == "STORAGE_FAILED" else None)
+                raise of_code(code, message, operation) from causes.get(code)
             number, [(kind, asked)] = step["ask"]["number"], step["ask"]["request"].items()
-            answer = yield _called(kind, asked, store)
+            answer = yield from _answer(kind, asked, session, host, causes)
             if not isinstance(answer, Raised):
                 try:
-                    reply = _reply(number, _answered(kind, answer))
+                    reply = _reply(number, answer)
                     continue
                 except Exception as error:
                     answer = Raised(error)
-            cause = answer.error
+            causes["ROTATION_FAILED" if kind == "rotate" else "STORAGE_FAILED"] = answer.error
             reply = _reply(number, {"failed": {"applied": "unknown"}})
     finally:
         session.close()
 
 
-def _called(kind: str, asked: Any, store: Store | AsyncStore) -> partial[Any] | Wait:
-    """What is to be called for a request."""
-    if kind == "load":
-        return partial(store.load, asked["keys"])
-    if kind == "list":
-        return partial(store.list, asked["query"], asked["cursor"])
-    if kind == "events":
-        return partial(store.events, asked["query"], asked["cursor"])
-    if kind == "commit":
-        return partial(store.commit, asked["change_set"])
-    return Wait(asked["millis"] / 1000)
-
-
-def _answered(kind: str, answer: Any) -> Any:
-    """How what came of a call is told."""
+def _answer(kind: str, asked: Any, session: _native.Session, host: Host, causes: dict[str, BaseException]) -> Answering:
+    """The answer to a request, or `Raised`."""
+    if kind == "read_env":
+        if host.read_env is None:
+            return _UNSUPPORTED
+        # In memory, and many at once: not worth a thread for each.
+        calls = [Call(partial(host.read_env, name), partial(_offer, session)) for name in asked["names"]]
+        return _found([_at_once(call) for call in calls], causes)
+    if kind == "read_file":
+        if host.read_file is None:
+            return _UNSUPPORTED
+        found = []
+        for path in asked["paths"]:
+            found.append((yield Call(partial(host.read_file, path), partial(_offer, session), "`read_file`")))
+        return _found(found, causes)
+    if kind == "rotate":
+        return _UNSUPPORTED if host.rotator is None else (yield from _rotated(asked, session, host.rotator))
+    answer = yield _called(kind, asked, host.store)
+    if isinstance(answer, Raised):
+        return answer
     if kind == "load":
         return {"load": {"records": answer}}
     if kind == "commit" and answer == "failed":
         return {"failed": {"applied": "no"}}
     return {kind: {} if kind == "wait" else answer}
+
+
+def _at_once(call: Call) -> Any:
+    answer = attempt(call)
+    if inspect.isawaitable(answer):
+        discard(answer)
+        return Raised(of_code("INVALID_ARGUMENT", "`read_env` is asynchronous: give one that answers at once"))
+    return answer
+
+
+_UNSUPPORTED: dict[str, Any] = {"unsupported": {}}
+
+
+def _found(found: list[Any], causes: dict[str, BaseException]) -> Any:
+    """What was found of each; one that cannot be read takes nothing from the others."""
+    for answer in found:
+        if isinstance(answer, Raised):
+            causes["REFERENCE_UNRESOLVED"] = answer.error
+    return {"values": {"found": ["failed" if isinstance(answer, Raised) else answer for answer in found]}}
+
+
+def _rotated(asked: Any, session: _native.Session, rotator: Rotator | AsyncRotator) -> Answering:
+    """The answer of a rotator, or `Raised`."""
+    rotation = Rotation(asked["id"], asked["namespace"], asked["name"], asked["version"])
+    if asked["step"] == "create":
+        answer = yield Call(partial(rotator.create, rotation), partial(_offer_created, session), "rotator")
+        return answer if isinstance(answer, Raised) else {"values": {"found": [answer]}}
+    handle = session.take_secret()
+    if handle is None:
+        return Raised(RuntimeError("the native part gave no value to activate"))
+    with Secret._of_vault(handle, None) as value:
+        answer = yield Call(partial(rotator.activate, rotation, value), what="rotator")
+    return answer if isinstance(answer, Raised) else {"activated": {}}
+
+
+def _offer(session: _native.Session, value: str | bytes | Secret | None) -> str:
+    """Hands a value over to the session, which has a copy of its own then. Tells what was found."""
+    try:
+        if value is None:
+            return "missing"
+        with value if isinstance(value, Secret) else Secret(value) as secret, translated():
+            session.offer(secret._handle)
+        return "given"
+    finally:
+        del value  # A traceback that shows locals must not show it.
+
+
+def _offer_created(session: _native.Session, value: str | bytes | Secret | None) -> str:
+    try:
+        if value is None:
+            raise of_code("INVALID_ARGUMENT", "the rotator gave no value")
+        return _offer(session, value)
+    finally:
+        del value
+
+
+def _called(kind: str, asked: Any, store: Store | AsyncStore) -> Call | Wait:
+    """What is to be called for a request of the store."""
+    if kind == "load":
+        return Call(partial(store.load, asked["keys"]))
+    if kind == "list":
+        return Call(partial(store.list, asked["query"], asked["cursor"]))
+    if kind == "events":
+        return Call(partial(store.events, asked["query"], asked["cursor"]))
+    if kind == "commit":
+        return Call(partial(store.commit, asked["change_set"]))
+    return Wait(asked["millis"] / 1000)
 
 
 def _reply(number: int, answer: Any) -> str:
@@ -105,12 +198,18 @@ def _reply(number: int, answer: Any) -> str:
     return text
 
 
-def attempt(call: Callable[[], Any]) -> Any:
-    """What a call gave or `Raised`. What is no `Exception`, such as KeyboardInterrupt, is not for the operation."""
+def attempt(call: Call | Wait) -> Any:
+    """What came of a call, `Raised`, or something to await. What is no `Exception` is not for the operation."""
+    answer = None
     try:
-        return call()
+        if isinstance(call, Wait):
+            return call()
+        answer = call.function()
+        return answer if inspect.isawaitable(answer) else call.takes(answer)
     except Exception as error:
         return Raised(error)
+    finally:
+        answer = None  # It may be a value, and this frame is in the traceback of whatever refused it.
 
 
 def run(steps: Steps, operation: str) -> Outcome:
@@ -121,7 +220,7 @@ def run(steps: Steps, operation: str) -> Outcome:
             answer = attempt(call)
             if inspect.isawaitable(answer):
                 discard(answer)
-                raise asynchronous(operation)
+                raise asynchronous(operation, call.what if isinstance(call, Call) else "store")
             call = steps.send(answer)
     except StopIteration as end:
         outcome: Outcome = end.value
@@ -130,9 +229,9 @@ def run(steps: Steps, operation: str) -> Outcome:
         steps.close()
 
 
-def asynchronous(operation: str | None = None) -> StrongroomError:
-    """What a synchronous vault says to a store whose callbacks are to be awaited."""
-    message = "the store is asynchronous: use the Vault of strongroom.aio, or give a store that answers at once"
+def asynchronous(operation: str | None = None, what: str = "store") -> StrongroomError:
+    """What a synchronous vault says to callbacks that are to be awaited."""
+    message = f"the {what} is asynchronous: use the Vault of strongroom.aio, or give a {what} that answers at once"
     return of_code("INVALID_ARGUMENT", message, operation)
 
 

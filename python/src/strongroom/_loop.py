@@ -7,11 +7,10 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from strongroom._driver import Outcome, Raised, Wait, attempt, discard
+from strongroom._driver import Call, Outcome, Raised, Wait, attempt, discard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from functools import partial
 
     from strongroom._driver import Steps
 
@@ -43,25 +42,31 @@ async def run(steps: Steps) -> Outcome:
         steps.close()
 
 
-async def _attempt(call: partial[Any] | Wait) -> Any:
-    """What a call gave or `Raised`: an asynchronous one in the loop, any other in a worker thread."""
+async def _attempt(call: Call | Wait) -> Any:
+    """What came of a call or `Raised`: an asynchronous one in the loop, any other in a worker thread."""
+    answer = None
     try:
         if isinstance(call, Wait):
             return await asyncio.sleep(call.seconds)
-        answer = call() if inspect.iscoroutinefunction(call.func) else await _in_thread(call)
+        function = call.function
+        answer = function() if inspect.iscoroutinefunction(function.func) else await _in_thread(call)
+        if not inspect.isawaitable(answer):
+            return answer
         while inspect.isawaitable(answer):
             answer = await answer
-        return answer
+        return call.takes(answer)
     except Exception as error:
         return Raised(error)
     except asyncio.CancelledError as error:
         if _is_being_cancelled():
             raise
         return Raised(error)
+    finally:
+        answer = None  # It may be a value, and this frame is in the traceback of whatever refused it.
 
 
-async def _in_thread(call: Callable[[], Any]) -> Any:
-    """What a call gave in a worker thread. Cancelled, it gives up what the call may yet give to be awaited."""
+async def _in_thread(call: Call) -> Any:
+    """What came of a call in a worker thread. Cancelled, it gives up what the call may yet give to be awaited."""
     answers: list[Any] = []
     is_given_up = False
 

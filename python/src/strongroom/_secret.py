@@ -57,7 +57,7 @@ class Secret:
         self.details = None
 
     @classmethod
-    def _of_vault(cls, handle: _native.Secret, details: SecretDetails) -> Secret:
+    def _of_vault(cls, handle: _native.Secret, details: SecretDetails | None) -> Secret:
         secret = cls.__new__(cls)
         secret._handle = handle
         secret.details = details

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from strongroom import _operations as operations
 from strongroom._call import Given
 from strongroom._driver import asynchronous, run
+from strongroom._host import Host, read_env, read_file
 from strongroom._results import Rekeyed
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from strongroom._call import Actor, Operation
+    from strongroom._host import ReadEnv, ReadFile
     from strongroom._keyring import Keyring
     from strongroom._operations import Generator, PolicyGiven
     from strongroom._results import (
@@ -67,7 +69,7 @@ class Vault:
     'sk_test_abc123'
     """
 
-    __slots__ = ("_handle", "_store")
+    __slots__ = ("_handle", "_host")
 
     def __init__(
         self,
@@ -80,6 +82,8 @@ class Vault:
         value_max: int | None = None,
         proposal_millis: int | None = None,
         policy: PolicyGiven | None = None,
+        read_env: ReadEnv | None = read_env,
+        read_file: ReadFile | None = read_file,
     ) -> None:
         """Opens a vault.
 
@@ -88,6 +92,8 @@ class Vault:
         keeps a stripped store from being taken for a new one. `value_max`: the longest value in bytes, 65536 when
         `None`. `proposal_millis`: how long a proposal waits, 300000 (5 minutes) when `None`. `policy`: who
         may do what, fixed in code, `"default"` for the built-in roles; that of the store, if it has one, when `None`.
+        `read_env` and `read_file`: where `env:` and `file:` references are looked up, nowhere when `None`; the
+        variables of this process, and files of at most 1 MiB that it can read, unless told otherwise.
         Raises `InvalidArgumentError`, also for a store whose callbacks are to be awaited; `LimitExceededError`.
         """
         self._handle = operations.open_vault(
@@ -102,7 +108,9 @@ class Vault:
         )
         if any(inspect.iscoroutinefunction(getattr(store, callback)) for callback in operations.CALLBACKS):
             raise asynchronous()
-        self._store = store
+        if inspect.iscoroutinefunction(read_file):
+            raise asynchronous(what="`read_file`")
+        self._host = Host(store, read_env, read_file)
 
     def set(
         self,
@@ -455,4 +463,4 @@ class Vault:
                 return sweep.so_far
 
     def _run(self, operation: Operation[T]) -> T:
-        return operation.result(run(operation.begin(self._handle, self._store), operation.name))
+        return operation.result(run(operation.begin(self._handle, self._host), operation.name))

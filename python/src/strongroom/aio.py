@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from strongroom import _operations as operations
 from strongroom._call import Given
+from strongroom._host import Host, read_env, read_file
 from strongroom._loop import coroutine_function, run
 from strongroom._results import Rekeyed
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from strongroom._call import Actor, Operation
+    from strongroom._host import AsyncReadFile, ReadEnv, ReadFile
     from strongroom._keyring import Keyring
     from strongroom._operations import Generator, PolicyGiven
     from strongroom._results import (
@@ -74,7 +76,7 @@ class Vault:
     'sk_test_abc123'
     """
 
-    __slots__ = ("_handle", "_store")
+    __slots__ = ("_handle", "_host")
 
     def __init__(
         self,
@@ -87,6 +89,8 @@ class Vault:
         value_max: int | None = None,
         proposal_millis: int | None = None,
         policy: PolicyGiven | None = None,
+        read_env: ReadEnv | None = read_env,
+        read_file: ReadFile | AsyncReadFile | None = read_file,
     ) -> None:
         """Opens a vault; nothing is asked of the store yet.
 
@@ -95,6 +99,8 @@ class Vault:
         keeps a stripped store from being taken for a new one. `value_max`: the longest value in bytes, 65536 when
         `None`. `proposal_millis`: how long a proposal waits, 300000 (5 minutes) when `None`. `policy`: who
         may do what, fixed in code, `"default"` for the built-in roles; that of the store, if it has one, when `None`.
+        `read_env` and `read_file`: where `env:` and `file:` references are looked up, nowhere when `None`; the
+        variables of this process, and files of at most 1 MiB that it can read, unless told otherwise.
         Raises `InvalidArgumentError`, `LimitExceededError`.
         """
         self._handle = operations.open_vault(
@@ -107,7 +113,7 @@ class Vault:
             proposal_millis=proposal_millis,
             policy=policy,
         )
-        self._store = store
+        self._host = Host(store, read_env, read_file)
 
     @coroutine_function
     def set(
@@ -459,4 +465,4 @@ class Vault:
                 return sweep.so_far
 
     async def _run(self, operation: Operation[T]) -> T:
-        return operation.result(await run(operation.begin(self._handle, self._store)))
+        return operation.result(await run(operation.begin(self._handle, self._host)))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from strongroom import _loop, _native
 from strongroom._driver import asynchronous, drive, run
+from strongroom._host import Host
 from strongroom._operations import check_callbacks
 from strongroom.errors import InvalidArgumentError
 
@@ -58,7 +59,7 @@ def check_store(store: Store) -> list[str]:
     """
     check_callbacks(store)
     try:
-        return _passed(run(drive(_native.begin_store_check(), store, _OPERATION), _OPERATION))
+        return _passed(run(drive(_native.begin_store_check(), Host(store), _OPERATION), _OPERATION))
     except InvalidArgumentError as error:
         if error.args != asynchronous(_OPERATION).args:
             raise
@@ -75,7 +76,7 @@ async def check_store_async(store: Store | AsyncStore) -> list[str]:
     14
     """
     check_callbacks(store)
-    return _passed(await _loop.run(drive(_native.begin_store_check(), store, _OPERATION)))
+    return _passed(await _loop.run(drive(_native.begin_store_check(), Host(store), _OPERATION)))
 
 
 _OPERATION = "check_store"
