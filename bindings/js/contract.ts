@@ -54,6 +54,8 @@ export interface StoredEvent {
   reason?: string | null;
   epoch?: number | null;
   digest?: string | null;
+  /** The id of the rule of a policy that allowed the operation. */
+  rule?: string | null;
   prev_mac?: string | null;
   mac?: string | null;
 }
@@ -61,10 +63,30 @@ export interface StoredEvent {
 /** What must be there for a change set to apply. */
 export type Expected = "absent" | { revision: number };
 
+/**
+ * What lists find a record by besides its key. It comes with each put, in place of what the record was found by before; it
+ * is never loaded.
+ */
+export interface Index {
+  /** When a secret is due for rotation. */
+  due_at?: Millis;
+  /** When a secret's value or a proposal ends. */
+  expires_at?: Millis;
+  /** Of a secret's values, 64 hex digits each, all different. */
+  fingerprints?: string[];
+}
+
+/** A record to put. One without an index is found by its key alone from then on. */
+export interface Put {
+  record: StoredRecord;
+  expected: Expected;
+  index?: Index;
+}
+
 /** One atomic write. A store that finds the operation id among its events answers `committed` and does nothing. */
 export interface ChangeSet {
   operation_id: string;
-  puts: { record: StoredRecord; expected: Expected }[];
+  puts: Put[];
   deletes: { key: RecordKey; expected: Expected }[];
   checks: { key: RecordKey; expected: Expected }[];
   counters: { key: RecordKey; accessed: number; at: Millis }[];
@@ -75,8 +97,16 @@ export interface ListQuery {
   kind: RecordKey["kind"];
   /** Null stands for all; an empty one is a namespace like any other. */
   namespace: string | null;
+  /** Those that are found by something else than their keys; all when absent. */
+  by?: Lookup | null;
   limit: number;
 }
+
+/**
+ * What a list finds records by besides their keys: those that are due, or end, at an instant or before it, by that instant
+ * of theirs, the earliest first, then by namespace and name; or those with a fingerprint, by namespace and name.
+ */
+export type Lookup = { due: Millis } | { expired: Millis } | { fingerprint: string };
 
 /**
  * Which events. `latest` is all, and a slot those of one namespace and name: what was committed last comes first, whatever
@@ -119,7 +149,10 @@ export interface Store {
    * they were at one moment, with no commit in between.
    */
   load(keys: RecordKey[]): Awaitable<StoredRecord[]>;
-  /** A page of keys and revisions, ordered by namespace and name, byte by byte in UTF-8: not as strings compare. */
+  /**
+   * A page of keys and revisions, ordered by namespace and name, byte by byte in UTF-8: not as strings compare. Before that
+   * comes the instant, where the query asks for what is due or over.
+   */
   list(query: ListQuery, cursor: string | null): Awaitable<ListPage>;
   /** Applies all of a change set or none of it: `conflict` when a record or the place of an event is not as expected. */
   commit(changeSet: ChangeSet): Awaitable<CommitAnswer>;

@@ -9,8 +9,10 @@ import type {
   EventPage,
   EventQuery,
   Expected,
+  Index,
   ListPage,
   ListQuery,
+  Lookup,
   RecordKey,
   Store,
   StoredEvent,
@@ -20,6 +22,8 @@ import type {
 /** Records and events in memory. In the browser it needs no `init()`. */
 export class MemoryStore implements Store {
   readonly #records = new Map<string, StoredRecord>();
+  /** What lists find records by besides their keys: by the text of a key, and nothing for those that have none. */
+  readonly #indexes = new Map<string, Index>();
   /** In the order of their commits. */
   readonly #events: StoredEvent[] = [];
   /** What a commit looks for among the events: the operations that they are of, and the places that they have. */
@@ -30,12 +34,18 @@ export class MemoryStore implements Store {
     return keys.flatMap((key) => structuredClone(this.#records.get(keyText(key)) ?? []));
   }
 
-  list({ kind, namespace, limit }: ListQuery, cursor: string | null): ListPage {
-    const found = [...this.#records.values()]
-      .filter(({ key }) => key.kind === kind && (namespace === null || key.namespace === namespace))
-      .map(({ key, revision }) => ({ cursor: cursorAt(key), item: { key: { ...key }, revision } }))
-      .filter((row) => cursor === null || inOrder(row.cursor, cursor) > 0)
-      .sort((a, b) => inOrder(a.cursor, b.cursor));
+  list({ kind, namespace, by, limit }: ListQuery, cursor: string | null): ListPage {
+    const after = cursor === null ? undefined : placeOf(cursor);
+    const found = [...this.#records]
+      .filter(([, { key }]) => key.kind === kind && (namespace === null || key.namespace === namespace))
+      .flatMap(([text, { key, revision }]) => {
+        const at = foundAt(by, this.#indexes.get(text));
+        if (at === undefined) return [];
+        const place = { at, key: keyInOrder(key) };
+        return { place, cursor: cursorAt(place), item: { key: { ...key }, revision } };
+      })
+      .filter(({ place }) => after === undefined || inOrderOfList(place, after) > 0)
+      .sort((a, b) => inOrderOfList(a.place, b.place));
     const page = found.slice(0, limit);
     return { items: page.map(({ item }) => item), cursor: cursorAfter(page, found) };
   }
@@ -67,13 +77,22 @@ export class MemoryStore implements Store {
     expectations.push(...deletes, ...checks);
     if (!expectations.every(asExpected) || places.some((place) => this.#taken.has(place))) return "conflict";
     // All of them before the first is kept, and each by itself: a copy of the whole would share what the original shares.
-    const records = puts.map(({ record }) => structuredClone(record));
+    const records = puts.map(({ record, index }) => ({
+      text: keyText(record.key),
+      record: structuredClone(record),
+      index: structuredClone(index),
+    }));
     const appended = events.map((event) => structuredClone(event));
-    for (const record of records) {
-      const { counters = { accessed_count: 0 } } = this.#records.get(keyText(record.key)) ?? record;
-      this.#records.set(keyText(record.key), { ...record, counters });
+    for (const { text, record, index } of records) {
+      const { counters = { accessed_count: 0 } } = this.#records.get(text) ?? record;
+      this.#records.set(text, { ...record, counters });
+      if (index === undefined) this.#indexes.delete(text);
+      else this.#indexes.set(text, index);
     }
-    for (const { key } of deletes) this.#records.delete(keyText(key));
+    for (const text of deletes.map(({ key }) => keyText(key))) {
+      this.#records.delete(text);
+      this.#indexes.delete(text);
+    }
     for (const { key, accessed, at } of counters) {
       const counted = this.#records.get(keyText(key))?.counters;
       if (counted === undefined) continue;
@@ -94,11 +113,32 @@ function placeText({ stream, seq }: StoredEvent): string | [] {
   return stream == null || seq == null ? [] : JSON.stringify([stream, seq]);
 }
 
-/**
- * The last key of a page: the next one is right whatever was written meanwhile. As texts these are in the order of namespace
- * and name, which hold no NUL.
- */
-const cursorAt = ({ namespace, name }: RecordKey): string => `${namespace}\0${name}`;
+/** Where a record stands in a list: by the instant that it is found by, if it is found by one, and then by its key. */
+interface Place {
+  at: number | null;
+  key: string;
+}
+
+/** The instant by which a lookup finds a record, null where it finds it without one, and nothing where it does not. */
+function foundAt(by: Lookup | null | undefined, index: Index | undefined): number | null | undefined {
+  if (by == null) return null;
+  if ("fingerprint" in by) return index?.fingerprints?.includes(by.fingerprint) ? null : undefined;
+  const [at, until] = "due" in by ? [index?.due_at, by.due] : [index?.expires_at, by.expired];
+  return at == null || at > until ? undefined : at;
+}
+
+/** As texts these are in the order of namespace and name, which hold no NUL. */
+const keyInOrder = ({ namespace, name }: RecordKey): string => `${namespace}\0${name}`;
+
+const inOrderOfList = (a: Place, b: Place): number => (a.at ?? 0) - (b.at ?? 0) || inOrder(a.key, b.key);
+
+/** The last place of a page: the next one is right whatever was written meanwhile. */
+const cursorAt = ({ at, key }: Place): string => `${at ?? ""}\0${key}`;
+
+function placeOf(cursor: string): Place {
+  const end = cursor.indexOf("\0");
+  return { at: end > 0 ? Number(cursor.slice(0, end)) : null, key: cursor.slice(end + 1) };
+}
 
 /** Where a page ended, or null when nothing is left. */
 function cursorAfter(page: { cursor: string }[], rest: unknown[]): string | null {

@@ -11,10 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use strongroom::audit::Event;
 use strongroom::conformance::{Report, check_store};
-use strongroom::flow::{ChangeSet, CommitAnswer, Delete, EventQuery, EventScope, Expected, Item, ListQuery};
+use strongroom::flow::{
+    ChangeSet, CommitAnswer, Delete, EventQuery, EventScope, Expected, Item, ListQuery, Lookup, Put,
+};
 use strongroom::ident::Slot;
 use strongroom::ops::Setting;
-use strongroom::record::{Counters, Record, RecordKey};
+use strongroom::record::{Counters, Index, Record, RecordKey};
 use strongroom::store::{CommitFailed, MemoryStore, Page, Store, drive};
 use strongroom::{Actor, ErrorCode, SecretBytes, Timestamp, VaultOptions};
 use support::Seeded;
@@ -54,6 +56,14 @@ enum Fault {
     LosesTheCursorOfChains,
     CountsEventsForCursors,
     EndsWithAnEmptyPage,
+    ListsEverythingThatIsAskedForBySomething,
+    OrdersLookupsByKey,
+    LooksUpInEveryNamespace,
+    LeavesOutWhatIsDueNow,
+    LosesTies,
+    KeepsTheIndexOfAnEarlierPut,
+    KeepsTheIndexWithoutAnother,
+    KeepsTheIndexOfTheDeleted,
 }
 
 /// A store in memory with one fault.
@@ -66,12 +76,14 @@ struct Broken {
     /// For a store that remembers the wrong things: operation ids, and the counters of records that are gone.
     asked: BTreeSet<String>,
     counted: BTreeMap<RecordKey, Counters>,
+    /// What was put, for a store that does not let go of it.
+    indexes: BTreeMap<RecordKey, Index>,
 }
 
 impl Broken {
     fn new(fault: Fault) -> Self {
-        let (seen, asked, counted) = Default::default();
-        Broken { store: MemoryStore::new(), fault, seen, applied: 0, asked, counted }
+        let (seen, asked, counted, indexes) = Default::default();
+        Broken { store: MemoryStore::new(), fault, seen, applied: 0, asked, counted, indexes }
     }
 
     fn folded(&self, key: &RecordKey) -> RecordKey {
@@ -166,6 +178,22 @@ impl Store for Broken {
         if self.fault == Fault::LosesItsPlaceWithTheRecord && cursor.is_some_and(gone) {
             return Ok(Page { items: vec![], cursor: None });
         }
+        let instant = |cursor: &str| cursor.split('\0').next().map(ToString::to_string);
+        match self.fault {
+            Fault::ListsEverythingThatIsAskedForBySomething => query.by = None,
+            Fault::LooksUpInEveryNamespace if query.by.is_some() => query.namespace = None,
+            Fault::LeavesOutWhatIsDueNow => {
+                if let Some(Lookup::Due(until)) = &mut query.by {
+                    *until = until.plus_millis(-1);
+                }
+            }
+            // As `WHERE due_at > ?` does.
+            Fault::LosesTies if query.by.is_some() => {
+                let last = cursor.and_then(instant).map(|instant| format!("{instant}\0\u{10ffff}\0"));
+                return self.store.list(&query, last.as_deref());
+            }
+            _ => {}
+        }
         let mut page = self.store.list(&query, cursor)?;
         let units = |text: &str| text.encode_utf16().collect::<Vec<u16>>();
         match self.fault {
@@ -175,6 +203,7 @@ impl Store for Broken {
             Fault::OrdersByCodeUnits => {
                 page.items.sort_by_key(|item| (units(&item.key.namespace), units(&item.key.name)));
             }
+            Fault::OrdersLookupsByKey => page.items.sort_by(|a, b| a.key.cmp(&b.key)),
             _ => {}
         }
         Ok(page)
@@ -219,6 +248,21 @@ impl Store for Broken {
             }
             Fault::StartsCountersAtZero => {
                 changed.puts.iter_mut().for_each(|put| put.record.counters = Counters::default());
+            }
+            Fault::KeepsTheIndexOfAnEarlierPut => {
+                for put in &mut changed.puts {
+                    let Put { record, index, .. } = put;
+                    *index = self.indexes.entry(record.key.clone()).or_insert(index.clone()).clone();
+                }
+            }
+            Fault::KeepsTheIndexWithoutAnother | Fault::KeepsTheIndexOfTheDeleted => {
+                for put in &mut changed.puts {
+                    let anew = put.expected == Expected::Absent;
+                    let plain = put.index == Index::default();
+                    let deleted = self.fault == Fault::KeepsTheIndexOfTheDeleted;
+                    let before = self.indexes.insert(put.record.key.clone(), put.index.clone());
+                    put.index = before.filter(|_| plain && anew == deleted).unwrap_or(put.index.clone());
+                }
             }
             _ => {}
         }
@@ -265,7 +309,7 @@ impl Store for Broken {
 fn a_right_store_passes_every_check() {
     let report = checked(&mut MemoryStore::new());
     assert_eq!(report.failures, []);
-    assert_eq!(report.passed.len(), 14);
+    assert_eq!(report.passed.len(), 15);
 }
 
 #[test]
@@ -294,6 +338,14 @@ fn each_broken_store_is_caught_by_the_check_that_is_named_for_it() {
         (Fault::LosesTheCursorOfChains, "cursors", "in the scope `chained`"),
         (Fault::CountsEventsForCursors, "cursors", "in the scope `chained`"),
         (Fault::EndsWithAnEmptyPage, "cursors", "an empty page and a cursor"),
+        (Fault::ListsEverythingThatIsAskedForBySomething, "lookups", "records that were not asked for"),
+        (Fault::OrdersLookupsByKey, "lookups", "not ordered by the instant"),
+        (Fault::LooksUpInEveryNamespace, "lookups", "records that were not asked for"),
+        (Fault::LeavesOutWhatIsDueNow, "lookups", "did not give every record"),
+        (Fault::LosesTies, "lookups", "a cursor was lost, or ties"),
+        (Fault::KeepsTheIndexOfAnEarlierPut, "lookups", "a record by the index of an earlier put"),
+        (Fault::KeepsTheIndexWithoutAnother, "lookups", "whose last put came without an index"),
+        (Fault::KeepsTheIndexOfTheDeleted, "lookups", "deleted and made anew by the index of the one before"),
     ];
     for (fault, check, says) in expected {
         let report = checked(&mut Broken::new(fault));

@@ -43,13 +43,14 @@ export interface SqliteStoreOptions {
 }
 
 type Run = { statement: string; param: string; expect?: { value: number | null; otherwise: CommitAnswer } };
-type Opening = { state: "current" | "fresh" | "adopt"; statements: string[] };
+type Opening = { state: "current" | "fresh" | "upgrade" | "adopt"; statements: string[] };
 
 const STATEMENTS = JSON.parse(native.sqliteStatements()) as Record<string, string>;
 
 /**
- * A store in a SQLite file. A file that does not exist is made. One that an earlier program filled is adopted in place,
- * after a copy beside it (`bot.db.before-strongroom`): its rows, further columns, indexes and triggers stay.
+ * A store in a SQLite file. A file that does not exist is made, and one of an earlier strongroom brought up to date: no
+ * earlier one opens it then. A file that another program filled is adopted in place, after a copy beside it
+ * (`bot.db.before-strongroom`): its rows, further columns, indexes and triggers stay.
  *
  * @example
  * const store = new SqliteStore("bot.db");

@@ -126,7 +126,7 @@ def test_a_closed_store_says_so() -> None:
         "CREATE TABLE secrets (id TEXT PRIMARY KEY, name TEXT, value_encrypted TEXT)",
         "CREATE TABLE secrets_audit (line TEXT)",
         "CREATE TABLE secrets (name TEXT, value_encrypted TEXT, n TEXT GENERATED ALWAYS AS (lower(name)))",
-        "CREATE TABLE strongroom_schema (version INTEGER); INSERT INTO strongroom_schema VALUES (2)",
+        "CREATE TABLE strongroom_schema (version INTEGER); INSERT INTO strongroom_schema VALUES (3)",
     ],
 )
 def test_tables_of_another_program_are_refused_and_left_alone(tmp_path: Path, sql: str) -> None:

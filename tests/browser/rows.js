@@ -2,19 +2,22 @@
 
 export class RowStore {
   #records = new Map();
+  #indexes = new Map();
   #events = [];
 
   /** A store with the rows of another one. */
-  static from({ records, events }) {
+  static from({ records, events, indexes = [] }) {
     const store = new RowStore();
     for (const record of records) store.#records.set(text(record.key), structuredClone(record));
+    for (const { key, index } of indexes) store.#indexes.set(text(key), { key, index });
     store.#events = structuredClone(events);
     return store;
   }
 
   /** Every row, as JSON has it. */
   dump() {
-    return structuredClone({ records: [...this.#records.values()], events: this.#events });
+    const [records, indexes] = [this.#records, this.#indexes].map((rows) => [...rows.values()]);
+    return structuredClone({ records, events: this.#events, indexes });
   }
 
   async load(keys) {
@@ -22,16 +25,16 @@ export class RowStore {
     return structuredClone(keys.map((key) => this.#records.get(text(key))).filter(Boolean));
   }
 
-  async list({ kind, namespace, limit }, cursor) {
+  async list({ kind, namespace, by, limit }, cursor) {
     await turn();
-    const after = cursor === null ? undefined : JSON.parse(cursor);
     const matching = [...this.#records.values()]
       .filter(({ key }) => key.kind === kind && (namespace === null || key.namespace === namespace))
-      .filter(({ key }) => after === undefined || inOrder([key.namespace, key.name], after) > 0)
-      .sort((a, b) => inOrder([a.key.namespace, a.key.name], [b.key.namespace, b.key.name]));
-    const items = matching.slice(0, limit).map(({ key, revision }) => ({ key: { ...key }, revision }));
-    const last = matching.length > limit ? items.at(-1).key : undefined;
-    return { items, cursor: last === undefined ? null : JSON.stringify([last.namespace, last.name]) };
+      .map(({ key, revision }) => ({ at: this.#foundAt(key, by), key, revision }))
+      .filter((row) => row.at !== undefined && (cursor === null || inOrderOfList(row, JSON.parse(cursor)) > 0))
+      .sort(inOrderOfList);
+    const page = matching.slice(0, limit);
+    const items = page.map(({ key, revision }) => ({ key: { ...key }, revision }));
+    return { items, cursor: matching.length > limit ? JSON.stringify(page.at(-1)) : null };
   }
 
   async events({ scope, limit }, cursor) {
@@ -68,15 +71,28 @@ export class RowStore {
     ];
     if (!expectations.every((expectation) => this.#isAsExpected(expectation))) return "conflict";
     if (events.some((event) => this.#isTaken(event))) return "conflict";
-    for (const { record } of structuredClone(puts)) {
+    for (const { record, index } of structuredClone(puts)) {
       const old = this.#records.get(text(record.key));
       record.counters = old?.counters ?? record.counters ?? { accessed_count: 0 };
       this.#records.set(text(record.key), record);
+      this.#indexes.set(text(record.key), { key: record.key, index: index ?? {} });
     }
-    for (const { key } of deletes) this.#records.delete(text(key));
+    for (const { key } of deletes) {
+      this.#records.delete(text(key));
+      this.#indexes.delete(text(key));
+    }
     for (const { key, accessed, at } of counters) this.#count(key, accessed, at);
     this.#events.push(...structuredClone(events));
     return "committed";
+  }
+
+  /** The instant that a record is found by, 0 when it is found without one, nothing when it is not found. */
+  #foundAt(key, by) {
+    if (!has(by)) return 0;
+    const { index } = this.#indexes.get(text(key)) ?? { index: {} };
+    if (has(by.fingerprint)) return index.fingerprints?.includes(by.fingerprint) ? 0 : undefined;
+    const [at, until] = has(by.due) ? [index.due_at, by.due] : [index.expires_at, by.expired];
+    return has(at) && at <= until ? at : undefined;
   }
 
   #isAsExpected({ key, expected }) {
@@ -107,6 +123,9 @@ const turn = () => new Promise((resolve) => setTimeout(resolve));
 const has = (field) => field !== undefined && field !== null;
 
 const text = ({ kind, namespace, name }) => JSON.stringify([kind, namespace, name]);
+
+const inOrderOfList = (a, b) =>
+  a.at - b.at || inOrder([a.key.namespace, a.key.name], [b.key.namespace, b.key.name]);
 
 const encoder = new TextEncoder();
 

@@ -118,9 +118,11 @@ export class TapedStore {
 
   /** Adds rows, as another program would. */
   put(rows) {
+    const indexes = new Map(rows.indexes?.map(({ key, index }) => [JSON.stringify(key), index]));
     const puts = rows.records.map((record) => ({
       record: { ...record, columns: { ...NO_COLUMNS, ...record.columns } },
       expected: "absent",
+      index: indexes.get(JSON.stringify(record.key)),
     }));
     const events = rows.events.map((event) => ({ ...NO_EVENT, ...event }));
     this.#store.commit({ operation_id: "rows", puts, deletes: [], checks: [], counters: [], events });

@@ -154,7 +154,11 @@ class TapedStore:
 
     def put(self, rows: dict[str, Any]) -> None:
         """Adds rows, as another program would."""
-        puts = [{"record": record, "expected": "absent"} for record in rows["records"]]
+        indexes = {json.dumps(each["key"]): each["index"] for each in rows.get("indexes", [])}
+        puts = [
+            {"record": record, "expected": "absent", "index": indexes.get(json.dumps(record["key"]), {})}
+            for record in rows["records"]
+        ]
         change_set = {"operation_id": "rows", "puts": puts, "deletes": [], "checks": [], "counters": []}
         self._store.commit({**change_set, "events": rows["events"]})
 

@@ -1,17 +1,20 @@
 //! A store, a host and a clock that keep a record of a flow: what it asked, when, and what it was answered. The store fails
 //! when it is told to.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
 use std::rc::Rc;
 use strongroom::audit::Event;
 use strongroom::flow::{
     Answer, Applied, ChangeSet, CommitAnswer, EventQuery, Expected, Found, Item, ListQuery, Put, Reply, RotatorStep,
 };
-use strongroom::record::{Record, RecordKey};
+use strongroom::record::{Index, Record, RecordKey};
 use strongroom::store::{Clock, CommitFailed, Host, HostRotation, MemoryStore, Page, Refusal, Store};
+use strongroom::wire::read;
 use strongroom::{Request, SecretBytes, Timestamp};
 use strongroom_bindings::SystemClock;
 
@@ -47,6 +50,21 @@ pub(crate) struct Faults {
 pub(crate) struct Rows {
     records: Vec<Record>,
     events: Vec<Event>,
+    /// What lists find them by.
+    #[serde(default)]
+    indexes: Vec<Indexed>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Indexed {
+    key: RecordKey,
+    #[serde(deserialize_with = "index")]
+    index: Index,
+}
+
+fn index<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Index, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    read(&value.to_string()).map_err(|_| D::Error::custom("an index that cannot be read"))
 }
 
 /// One step of a flow: the time, the reply that it was given, and what it asked then, if it did; the values beside the reply
@@ -179,6 +197,8 @@ pub(crate) struct TapedStore {
     /// The longest page that it gives.
     page: Option<u32>,
     rows: MemoryStore,
+    /// Of the records that were ever put.
+    indexes: BTreeMap<RecordKey, Index>,
 }
 
 /// What a failing request failed with.
@@ -195,14 +215,38 @@ impl TapedStore {
 
     /// Adds rows, as another program would.
     pub(crate) fn put(&mut self, rows: Rows) {
-        let puts = rows.records.into_iter().map(|record| Put::plain(record, Expected::Absent)).collect();
+        let mut indexes: BTreeMap<RecordKey, Index> =
+            rows.indexes.into_iter().map(|Indexed { key, index }| (key, index)).collect();
+        let put = |record: Record| {
+            let index = indexes.remove(&record.key).unwrap_or_default();
+            Put { record, expected: Expected::Absent, index }
+        };
+        let puts = rows.records.into_iter().map(put).collect();
         let (deletes, checks, counters) = (vec![], vec![], vec![]);
         let operation_id = "rows".into();
-        let Ok(_) = self.rows.commit(&ChangeSet { operation_id, puts, deletes, checks, counters, events: rows.events });
+        let Ok(_) = self.apply(&ChangeSet { operation_id, puts, deletes, checks, counters, events: rows.events });
+    }
+
+    /// The store in memory does not tell what it finds records by.
+    fn apply(&mut self, change_set: &ChangeSet) -> Result<CommitAnswer, Infallible> {
+        let answer = self.rows.commit(change_set).map_err(|failed| failed.cause)?;
+        if answer == CommitAnswer::Committed {
+            let indexes = change_set.puts.iter().map(|put| (put.record.key.clone(), put.index.clone()));
+            self.indexes.extend(indexes);
+        }
+        Ok(answer)
     }
 
     pub(crate) fn rows(&self) -> Rows {
-        Rows { records: self.rows.records().cloned().collect(), events: self.rows.all_events().to_vec() }
+        let index_of = |record: &Record| {
+            let index = self.indexes.get(&record.key)?.clone();
+            Some(Indexed { key: record.key.clone(), index })
+        };
+        Rows {
+            records: self.rows.records().cloned().collect(),
+            events: self.rows.all_events().to_vec(),
+            indexes: self.rows.records().filter_map(index_of).collect(),
+        }
     }
 
     /// A request that reads.
@@ -249,8 +293,8 @@ impl Store for TapedStore {
         let fault = self.faults.commit.pop_front().unwrap_or(Fault::None);
         let mut done = Err(CommitFailed { applied: Applied::Unknown, cause: Thrown });
         match fault {
-            Fault::None => done = self.rows.commit(change_set).map_err(|failed| match failed.cause {}),
-            Fault::Lost => drop(self.rows.commit(change_set)),
+            Fault::None => done = self.apply(change_set).map_err(|never| match never {}),
+            Fault::Lost => drop(self.apply(change_set)),
             Fault::Conflict => done = Ok(CommitAnswer::Conflict),
             Fault::Failed => done = Err(CommitFailed { applied: Applied::No, cause: Thrown }),
             Fault::Throws => {}

@@ -1,7 +1,7 @@
 -- What a SQLite store runs. Every statement takes ?1, JSON as the storage contract has it, and gives JSON: the hosts
 -- only pass it on. A line `-- name: NAME` begins a statement. {ms:X} and {iso:X} stand for conversions between the
--- DATETIME text of a column and the milliseconds of the contract, {text:X} and {count:X} for readings that survive
--- columns which somebody filled with another type.
+-- DATETIME text of a column and the milliseconds of the contract, {instant:X} for {iso:X} held within the years that such
+-- a text can have, {text:X} and {count:X} for readings that survive columns which somebody filled with another type.
 
 -- name: load
 SELECT json_object(
@@ -49,10 +49,7 @@ SELECT
               'revision', {count:revision}) AS item,
   json_array(namespace, name) AS cursor
 FROM secrets
-WHERE (json_extract(?1, '$.query.namespace') IS NULL OR namespace = json_extract(?1, '$.query.namespace'))
-  AND (json_extract(?1, '$.cursor') IS NULL
-       OR (namespace, name) > (json_extract(json_extract(?1, '$.cursor'), '$[0]'),
-                               json_extract(json_extract(?1, '$.cursor'), '$[1]')))
+WHERE {after_key}
   -- Names that no program could ask for; rows of an adopted table may have them.
   AND typeof(namespace) = 'text' AND typeof(name) = 'text'
   AND length(CAST(name AS BLOB)) BETWEEN 1 AND 4096 AND instr(name, char(0)) = 0
@@ -66,12 +63,60 @@ SELECT
   json_array(namespace, name) AS cursor
 FROM strongroom_records
 WHERE kind = json_extract(?1, '$.query.kind') AND typeof(namespace) = 'text' AND typeof(name) = 'text'
-  AND (json_extract(?1, '$.query.namespace') IS NULL OR namespace = json_extract(?1, '$.query.namespace'))
-  AND (json_extract(?1, '$.cursor') IS NULL
-       OR (namespace, name) > (json_extract(json_extract(?1, '$.cursor'), '$[0]'),
-                               json_extract(json_extract(?1, '$.cursor'), '$[1]')))
+  AND {after_key}
 ORDER BY namespace, name
 LIMIT json_extract(?1, '$.query.limit');
+
+-- name: list_due
+SELECT
+  json_object('key', json_object('kind', 'secret', 'namespace', namespace, 'name', name),
+              'revision', {count:revision}) AS item,
+  json_array(rotation_due, namespace, name) AS cursor
+FROM secrets
+WHERE rotation_due <= {instant:json_extract(?1, '$.query.by.due')}
+  AND (rotation_due, namespace, name) > {last_instant}
+  AND {in_namespace}
+ORDER BY rotation_due, namespace, name
+LIMIT json_extract(?1, '$.query.limit');
+
+-- name: list_expired_secrets
+SELECT
+  json_object('key', json_object('kind', 'secret', 'namespace', namespace, 'name', name),
+              'revision', {count:revision}) AS item,
+  json_array(expires_at, namespace, name) AS cursor
+FROM secrets
+WHERE expires_at <= {instant:json_extract(?1, '$.query.by.expired')}
+  AND (expires_at, namespace, name) > {last_instant}
+  AND {in_namespace}
+ORDER BY expires_at, namespace, name
+LIMIT json_extract(?1, '$.query.limit');
+
+-- name: list_expired_records
+SELECT
+  json_object('key', json_object('kind', kind, 'namespace', namespace, 'name', name),
+              'revision', {count:revision}) AS item,
+  json_array(expires_at, namespace, name) AS cursor
+FROM strongroom_records
+WHERE kind = json_extract(?1, '$.query.kind')
+  AND expires_at <= {instant:json_extract(?1, '$.query.by.expired')}
+  AND (expires_at, namespace, name) > {last_instant}
+  AND {in_namespace}
+ORDER BY expires_at, namespace, name
+LIMIT json_extract(?1, '$.query.limit');
+
+-- name: list_fingerprint
+SELECT
+  json_object('key', json_object('kind', 'secret', 'namespace', f.namespace, 'name', f.name),
+              'revision', {count:s.revision}) AS item,
+  json_array(f.namespace, f.name) AS cursor
+FROM (SELECT fingerprint, namespace, name FROM strongroom_fingerprints
+      WHERE fingerprint = json_extract(?1, '$.query.by.fingerprint') AND {after_key}) AS f
+CROSS JOIN secrets AS s ON s.namespace = f.namespace AND s.name = f.name
+ORDER BY f.namespace, f.name
+LIMIT json_extract(?1, '$.query.limit');
+
+-- name: list_none
+SELECT NULL AS item, NULL AS cursor WHERE ?1 IS NULL;
 
 -- name: events_slot
 SELECT {event} AS item, CAST(id AS TEXT) AS cursor
@@ -122,67 +167,85 @@ WHERE kind = json_extract(?1, '$.kind')
 -- name: insert_secret
 INSERT INTO secrets (
   name, value_encrypted, encryption_key_id, last_rotated, accessed_count, created_by, created_at, updated_at,
-  namespace, uid, state, version, value_fingerprint, last_accessed, data, revision, record_mac)
+  namespace, uid, state, version, value_fingerprint, last_accessed, data, revision, record_mac,
+  rotation_due, expires_at)
 VALUES (
-  json_extract(?1, '$.key.name'),
-  json_extract(?1, '$.columns.value_encrypted'),
-  json_extract(?1, '$.columns.encryption_key_id'),
-  {iso:json_extract(?1, '$.columns.last_rotated')},
-  json_extract(?1, '$.counters.accessed_count'),
-  json_extract(?1, '$.columns.created_by'),
-  {iso:json_extract(?1, '$.columns.created_at')},
-  {iso:json_extract(?1, '$.columns.updated_at')},
-  json_extract(?1, '$.key.namespace'),
-  json_extract(?1, '$.columns.uid'),
-  json_extract(?1, '$.columns.state'),
-  json_extract(?1, '$.columns.version'),
-  json_extract(?1, '$.columns.value_fingerprint'),
-  {iso:json_extract(?1, '$.counters.last_accessed')},
-  json_extract(?1, '$.data'),
-  json_extract(?1, '$.revision'),
-  json_extract(?1, '$.mac'));
+  json_extract(?1, '$.record.key.name'),
+  json_extract(?1, '$.record.columns.value_encrypted'),
+  json_extract(?1, '$.record.columns.encryption_key_id'),
+  {iso:json_extract(?1, '$.record.columns.last_rotated')},
+  json_extract(?1, '$.record.counters.accessed_count'),
+  json_extract(?1, '$.record.columns.created_by'),
+  {iso:json_extract(?1, '$.record.columns.created_at')},
+  {iso:json_extract(?1, '$.record.columns.updated_at')},
+  json_extract(?1, '$.record.key.namespace'),
+  json_extract(?1, '$.record.columns.uid'),
+  json_extract(?1, '$.record.columns.state'),
+  json_extract(?1, '$.record.columns.version'),
+  json_extract(?1, '$.record.columns.value_fingerprint'),
+  {iso:json_extract(?1, '$.record.counters.last_accessed')},
+  json_extract(?1, '$.record.data'),
+  json_extract(?1, '$.record.revision'),
+  json_extract(?1, '$.record.mac'),
+  {instant:json_extract(?1, '$.index.due_at')},
+  {instant:json_extract(?1, '$.index.expires_at')});
 
 -- name: update_secret
 UPDATE secrets SET
-  value_encrypted = json_extract(?1, '$.columns.value_encrypted'),
-  encryption_key_id = json_extract(?1, '$.columns.encryption_key_id'),
+  value_encrypted = json_extract(?1, '$.record.columns.value_encrypted'),
+  encryption_key_id = json_extract(?1, '$.record.columns.encryption_key_id'),
   -- An adopted row may hold times that nobody can read: they are kept as they are.
-  last_rotated = coalesce({iso:json_extract(?1, '$.columns.last_rotated')}, last_rotated),
-  created_by = json_extract(?1, '$.columns.created_by'),
-  created_at = coalesce({iso:json_extract(?1, '$.columns.created_at')}, created_at),
-  updated_at = coalesce({iso:json_extract(?1, '$.columns.updated_at')}, updated_at),
-  uid = json_extract(?1, '$.columns.uid'),
-  state = json_extract(?1, '$.columns.state'),
-  version = json_extract(?1, '$.columns.version'),
-  value_fingerprint = json_extract(?1, '$.columns.value_fingerprint'),
-  data = json_extract(?1, '$.data'),
-  revision = json_extract(?1, '$.revision'),
-  record_mac = json_extract(?1, '$.mac')
-WHERE namespace = json_extract(?1, '$.key.namespace') AND name = json_extract(?1, '$.key.name');
+  last_rotated = coalesce({iso:json_extract(?1, '$.record.columns.last_rotated')}, last_rotated),
+  created_by = json_extract(?1, '$.record.columns.created_by'),
+  created_at = coalesce({iso:json_extract(?1, '$.record.columns.created_at')}, created_at),
+  updated_at = coalesce({iso:json_extract(?1, '$.record.columns.updated_at')}, updated_at),
+  uid = json_extract(?1, '$.record.columns.uid'),
+  state = json_extract(?1, '$.record.columns.state'),
+  version = json_extract(?1, '$.record.columns.version'),
+  value_fingerprint = json_extract(?1, '$.record.columns.value_fingerprint'),
+  data = json_extract(?1, '$.record.data'),
+  revision = json_extract(?1, '$.record.revision'),
+  record_mac = json_extract(?1, '$.record.mac'),
+  rotation_due = {instant:json_extract(?1, '$.index.due_at')},
+  expires_at = {instant:json_extract(?1, '$.index.expires_at')}
+WHERE namespace = json_extract(?1, '$.record.key.namespace') AND name = json_extract(?1, '$.record.key.name');
 
 -- name: delete_secret
 DELETE FROM secrets
 WHERE namespace = json_extract(?1, '$.namespace') AND name = json_extract(?1, '$.name');
 
+-- name: drop_fingerprints
+DELETE FROM strongroom_fingerprints
+WHERE namespace = json_extract(?1, '$.key.namespace') AND name = json_extract(?1, '$.key.name')
+  AND fingerprint NOT IN (SELECT value FROM json_each(?1, '$.fingerprints'));
+
+-- name: add_fingerprints
+INSERT OR IGNORE INTO strongroom_fingerprints (fingerprint, namespace, name)
+SELECT value, json_extract(?1, '$.key.namespace'), json_extract(?1, '$.key.name')
+FROM json_each(?1, '$.fingerprints');
+
 -- name: put_record
-INSERT INTO strongroom_records (kind, namespace, name, revision, created_by, created_at, updated_at, data, record_mac)
+INSERT INTO strongroom_records (
+  kind, namespace, name, revision, created_by, created_at, updated_at, data, record_mac, expires_at)
 VALUES (
-  json_extract(?1, '$.key.kind'),
-  json_extract(?1, '$.key.namespace'),
-  json_extract(?1, '$.key.name'),
-  json_extract(?1, '$.revision'),
-  json_extract(?1, '$.columns.created_by'),
-  {iso:json_extract(?1, '$.columns.created_at')},
-  {iso:json_extract(?1, '$.columns.updated_at')},
-  json_extract(?1, '$.data'),
-  json_extract(?1, '$.mac'))
+  json_extract(?1, '$.record.key.kind'),
+  json_extract(?1, '$.record.key.namespace'),
+  json_extract(?1, '$.record.key.name'),
+  json_extract(?1, '$.record.revision'),
+  json_extract(?1, '$.record.columns.created_by'),
+  {iso:json_extract(?1, '$.record.columns.created_at')},
+  {iso:json_extract(?1, '$.record.columns.updated_at')},
+  json_extract(?1, '$.record.data'),
+  json_extract(?1, '$.record.mac'),
+  {instant:json_extract(?1, '$.index.expires_at')})
 ON CONFLICT (kind, namespace, name) DO UPDATE SET
   revision = excluded.revision,
   created_by = excluded.created_by,
   created_at = excluded.created_at,
   updated_at = excluded.updated_at,
   data = excluded.data,
-  record_mac = excluded.record_mac;
+  record_mac = excluded.record_mac,
+  expires_at = excluded.expires_at;
 
 -- name: delete_record
 DELETE FROM strongroom_records
@@ -202,7 +265,7 @@ WHERE stream = json_extract(?1, '$.stream') AND seq = json_extract(?1, '$.seq') 
 -- name: insert_event
 INSERT INTO secrets_audit (
   secret_id, secret_name, action, user_id, platform, success, created_at, namespace, stream, seq, operation_id,
-  secret_uid, outcome, code, reason, epoch, digest, prev_mac, mac)
+  secret_uid, outcome, code, reason, epoch, digest, rule, prev_mac, mac)
 VALUES (
   -- For programs that join the two tables by it; the vault itself goes by secret_uid.
   (SELECT id FROM secrets WHERE uid = json_extract(?1, '$.secret_uid')),
@@ -222,6 +285,7 @@ VALUES (
   json_extract(?1, '$.reason'),
   json_extract(?1, '$.epoch'),
   json_extract(?1, '$.digest'),
+  json_extract(?1, '$.rule'),
   json_extract(?1, '$.prev_mac'),
   json_extract(?1, '$.mac'));
 

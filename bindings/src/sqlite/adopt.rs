@@ -1,10 +1,11 @@
-//! Opening a database: a fresh one gets its tables, that of an earlier program is adopted in place.
+//! Opening a database: a fresh one gets its tables, an older one of ours the new ones, and that of an earlier program is
+//! adopted in place.
 //!
 //! Adoption rebuilds the two tables that such a program has, with every row, every further column, its indexes and its
 //! triggers. It is planned here and run by the host in one transaction, with foreign keys off and a copy of the file made
 //! first; values are not touched.
 
-use super::{SCHEMA, SCHEMA_VERSION};
+use super::{SCHEMA, SCHEMA_VERSION, split, upgrade};
 use crate::invalid_arguments;
 use serde::Deserialize;
 use serde_json::json;
@@ -28,9 +29,9 @@ struct Object {
 }
 
 #[derive(Deserialize)]
-struct Column {
-    table: String,
-    name: String,
+pub(super) struct Column {
+    pub(super) table: String,
+    pub(super) name: String,
     #[serde(rename = "type")]
     declared: String,
     required: u64,
@@ -82,14 +83,18 @@ const INSTANTS: [&str; 4] = ["last_rotated", "created_at", "updated_at", "last_a
 /// What to run on a database that was just opened, given what the statement `inspect` says of it and the version that
 /// the statement `schema_version` gives, if the table is there.
 ///
-/// Gives `{"state": "current" | "fresh" | "adopt", "statements": [...]}`. Errors: `UNSUPPORTED` for tables of a newer
-/// version, or of another program.
+/// Gives `{"state": "current" | "fresh" | "upgrade" | "adopt", "statements": [...]}`, to be run in one transaction. Errors:
+/// `UNSUPPORTED` for tables of a newer version, or of another program, or with columns of its own where ours belong.
 pub fn plan_opening(inspection: &str, version: Option<u64>) -> Result<String> {
     let inspection: Inspection =
         serde_json::from_str(inspection).map_err(|_| invalid_arguments("the inspection", "it has another shape"))?;
     if inspection.current > 0 {
         return match version {
             Some(SCHEMA_VERSION) => Ok(json!({ "state": "current", "statements": [] }).to_string()),
+            Some(upgrade::FROM) => {
+                let statements = upgrade::statements(&inspection.columns)?;
+                Ok(json!({ "state": "upgrade", "statements": statements }).to_string())
+            }
             _ => Err(unsupported("the database was written by a newer strongroom: update this one")),
         };
     }
@@ -106,7 +111,7 @@ pub fn plan_opening(inspection: &str, version: Option<u64>) -> Result<String> {
         statements.push(format!("CREATE TABLE strongroom_old_{0} AS SELECT * FROM {0}", table.name));
         statements.push(format!("DROP TABLE {}", table.name));
     }
-    statements.extend(schema_statements());
+    statements.extend(split(SCHEMA));
     for table in &old_tables {
         statements.extend(table.extra.iter().map(|column| table.add_column(column)));
         statements.push(table.copy_back());
@@ -292,18 +297,10 @@ fn converted(column: &Column) -> String {
     )
 }
 
-/// The statements of the schema, one by one.
-fn schema_statements() -> impl Iterator<Item = String> {
-    let without_comments: String =
-        SCHEMA.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>().join("\n");
-    let statements: Vec<String> = without_comments.split(';').map(|sql| sql.trim().to_owned()).collect();
-    statements.into_iter().filter(|sql| !sql.is_empty())
-}
-
 /// The columns of one of our tables, read off the schema itself.
 fn our_columns(table: &str) -> Vec<String> {
     let start = format!("CREATE TABLE {table} (");
-    let statement = schema_statements().find(|sql| sql.starts_with(&start)).unwrap_or_default();
+    let statement = split(SCHEMA).find(|sql| sql.starts_with(&start)).unwrap_or_default();
     let first_words = statement.lines().skip(1).filter_map(|line| line.split_whitespace().next());
     first_words.filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '_')).map(str::to_owned).collect()
 }
@@ -312,7 +309,7 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-fn unsupported(message: &str) -> Error {
+pub(super) fn unsupported(message: &str) -> Error {
     Error::new(ErrorCode::Unsupported, message.to_owned())
 }
 
@@ -347,8 +344,8 @@ mod tests {
     fn our_columns_are_read_off_the_schema() {
         let columns = our_columns("secrets");
         assert_eq!(columns.first().map(String::as_str), Some("id"));
-        assert_eq!(columns.len(), 18);
-        assert_eq!(our_columns("secrets_audit").len(), 20);
+        assert_eq!(columns.len(), 20);
+        assert_eq!(our_columns("secrets_audit").len(), 21);
     }
 
     #[test]
@@ -365,7 +362,7 @@ mod tests {
 
     #[test]
     fn a_column_of_a_name_that_the_vault_needs_is_refused() {
-        for taken in ["version", "STATE", "data", "uid", "revision", "record_mac"] {
+        for taken in ["version", "STATE", "data", "uid", "revision", "record_mac", "Expires_At", "rotation_due"] {
             let column = |name: &str| json!({ "table": "secrets", "name": name, "type": "TEXT", "required": 0, "default": null, "hidden": 0 });
             let columns = [column("name"), column("value_encrypted"), column(taken)];
             let inspection = json!({ "current": 0, "objects": [], "foreign_keys": [], "columns": columns });
@@ -376,10 +373,28 @@ mod tests {
     }
 
     #[test]
+    fn an_older_schema_is_upgraded_unless_another_program_has_a_column_of_a_new_name() {
+        let plan = |table: &str, name: &str| {
+            let column =
+                json!({ "table": table, "name": name, "type": "", "required": 0, "default": null, "hidden": 0 });
+            let inspection = json!({ "current": 1, "objects": [], "foreign_keys": [], "columns": [column] });
+            plan_opening(&inspection.to_string(), Some(upgrade::FROM))
+        };
+        for (table, name) in [("secrets", "version"), ("secrets", "rule"), ("secrets_audit", "expires_at")] {
+            assert!(plan(table, name).unwrap().contains(r#""state":"upgrade""#), "{table} {name}");
+        }
+        for (table, name) in [("secrets", "EXPIRES_AT"), ("secrets", "rotation_due"), ("secrets_audit", "rule")] {
+            let error = plan(table, name).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::Unsupported);
+            assert!(error.message().contains(name) && error.message().contains("rename"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_newer_schema_and_a_foreign_table_are_refused() {
         let of = |json: &str, version| plan_opening(json, version).unwrap_err().code();
         let newer = r#"{"current": 1, "objects": [], "columns": [], "foreign_keys": []}"#;
-        assert_eq!(of(newer, Some(2)), ErrorCode::Unsupported);
+        assert_eq!(of(newer, Some(SCHEMA_VERSION + 1)), ErrorCode::Unsupported);
         let foreign = r#"{"current": 0, "objects": [], "foreign_keys": [], "columns":
             [{"table": "secrets", "name": "key", "type": "TEXT", "required": 0, "default": null, "hidden": 0}]}"#;
         assert_eq!(of(foreign, None), ErrorCode::Unsupported);

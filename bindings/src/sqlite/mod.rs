@@ -3,13 +3,14 @@
 //! A host's store runs what it is told: it opens the database, passes JSON in and out, and knows no column by name.
 
 mod adopt;
+mod upgrade;
 
 pub use adopt::plan_opening;
 
 use crate::invalid_arguments;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use strongroom::flow::{ChangeSet, EventScope, Expected, Request};
+use strongroom::flow::{ChangeSet, EventScope, Expected, ListQuery, Lookup, Request};
 use strongroom::record::{RecordKey, RecordKind};
 use strongroom::wire::read;
 use strongroom::{Error, ErrorCode, Result};
@@ -18,7 +19,7 @@ const STATEMENTS: &str = include_str!("../../sql/sqlite/statements.sql");
 const SCHEMA: &str = include_str!("../../sql/sqlite/schema.sql");
 
 /// The version of the tables that this package reads and writes.
-const SCHEMA_VERSION: u64 = 1;
+const SCHEMA_VERSION: u64 = 2;
 
 /// An event as JSON, from a row of `secrets_audit`.
 const EVENT: &str = "json_object(
@@ -29,17 +30,51 @@ const EVENT: &str = "json_object(
   'code', {text:code}, 'reason', {text:reason}, 'epoch', {count:epoch}, 'digest', {text:digest},
   'prev_mac', {text:prev_mac}, 'mac', {text:mac})";
 
+/// What several statements have in common. Nothing of it asks with `OR`, by which SQLite could not go to the place where a
+/// page begins: what is absent becomes the least value there is, or the greatest, which is a blob.
+const FRAGMENTS: [(&str, &str); 4] = [
+    ("{event}", EVENT),
+    (
+        "{after_key}",
+        "(namespace, name) > (
+  coalesce(json_extract(json_extract(?1, '$.cursor'), '$[0]'), json_extract(?1, '$.query.namespace'), ''),
+  coalesce(json_extract(json_extract(?1, '$.cursor'), '$[1]'), ''))
+  AND namespace <= coalesce(json_extract(?1, '$.query.namespace'), x'')",
+    ),
+    (
+        "{last_instant}",
+        "(
+  coalesce(json_extract(json_extract(?1, '$.cursor'), '$[0]'), ''),
+  coalesce(json_extract(json_extract(?1, '$.cursor'), '$[1]'), ''),
+  coalesce(json_extract(json_extract(?1, '$.cursor'), '$[2]'), ''))",
+    ),
+    // Few records are due or over, so these are looked through.
+    (
+        "{in_namespace}",
+        "(json_extract(?1, '$.query.namespace') IS NULL OR namespace = json_extract(?1, '$.query.namespace'))",
+    ),
+];
+
 /// Every statement by name, as a JSON object.
 pub fn statements() -> String {
     let mut statements = Map::new();
     for part in STATEMENTS.split("-- name: ").skip(1) {
         let (name, sql) = part.split_once('\n').unwrap_or((part, ""));
-        statements.insert(name.trim().to_owned(), Value::String(expand(&sql.trim().replace("{event}", EVENT))));
+        let whole = FRAGMENTS.iter().fold(sql.trim().to_owned(), |sql, (name, text)| sql.replace(name, text));
+        statements.insert(name.trim().to_owned(), Value::String(expand(&whole)));
     }
     Value::Object(statements).to_string()
 }
 
-/// Writes the conversions out: `{ms:X}`, `{iso:X}`, `{text:X}`, `{count:X}`.
+/// The statements of a script without comments behind them, one by one.
+fn split(script: &str) -> impl Iterator<Item = String> {
+    let without_comments: String =
+        script.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>().join("\n");
+    let statements: Vec<String> = without_comments.split(';').map(|sql| sql.trim().to_owned()).collect();
+    statements.into_iter().filter(|sql| !sql.is_empty())
+}
+
+/// Writes the conversions out: `{ms:X}`, `{iso:X}`, `{instant:X}`, `{text:X}`, `{count:X}`, `{body:X}`.
 fn expand(sql: &str) -> String {
     let mut expanded = String::with_capacity(sql.len() * 2);
     let mut rest = sql;
@@ -50,6 +85,11 @@ fn expand(sql: &str) -> String {
         expanded.push_str(&match conversion {
             "ms" => format!("CAST(round((julianday({operand}) - 2440587.5) * 86400000.0) AS INTEGER)"),
             "iso" => format!("strftime('%Y-%m-%dT%H:%M:%fZ', {operand} / 1000.0, 'unixepoch')"),
+            // What has no such text, before the year 0 or after 9999, stands at that end.
+            "instant" => format!(
+                "strftime('%Y-%m-%dT%H:%M:%fZ', max(min({operand}, 253402300799999), -62167219200000) / 1000.0, 'unixepoch')"
+            ),
+            "body" => format!("CASE WHEN json_valid(CAST({operand} AS TEXT)) THEN CAST({operand} AS TEXT) ELSE '{{}}' END"),
             "count" => format!("max(CAST({operand} AS INTEGER), 0)"),
             _ => format!("CAST({operand} AS TEXT)"),
         });
@@ -89,10 +129,7 @@ pub fn plan(request: &str) -> Result<String> {
     };
     match parsed {
         Request::Load { keys } => read("load", json!({ "keys": keys })),
-        Request::List { query, cursor } => {
-            let statement = if query.kind == RecordKind::Secret { "list_secrets" } else { "list_records" };
-            read(statement, json!({ "query": query, "cursor": cursor }))
-        }
+        Request::List { query, cursor } => read(list_statement(&query), json!({ "query": query, "cursor": cursor })),
         Request::Events { query, cursor } => {
             let statement = match query.scope {
                 EventScope::Slot { .. } => "events_slot",
@@ -112,6 +149,20 @@ pub fn plan(request: &str) -> Result<String> {
                 "that is for the driver: a store loads, lists, commits, gives events",
             ))
         }
+    }
+}
+
+fn list_statement(query: &ListQuery) -> &'static str {
+    let is_secret = query.kind == RecordKind::Secret;
+    match (&query.by, is_secret) {
+        (None, true) => "list_secrets",
+        (None, false) => "list_records",
+        (Some(Lookup::Expired(_)), true) => "list_expired_secrets",
+        (Some(Lookup::Expired(_)), false) => "list_expired_records",
+        (Some(Lookup::Due(_)), true) => "list_due",
+        (Some(Lookup::Fingerprint(_)), true) => "list_fingerprint",
+        // Other records are not due, and have no values that could be found.
+        (Some(Lookup::Due(_) | Lookup::Fingerprint(_)), false) => "list_none",
     }
 }
 
@@ -140,7 +191,10 @@ fn plan_commit(change_set: &ChangeSet) -> Result<Vec<Run>> {
     let run = |statement, param| Run { statement, param, expect: None };
     for put in &change_set.puts {
         let on_secret = if put.expected == Expected::Absent { "insert_secret" } else { "update_secret" };
-        runs.push(run(of_kind(&put.record.key, on_secret, "put_record"), param(&put.record)?));
+        runs.push(run(of_kind(&put.record.key, on_secret, "put_record"), param(put)?));
+        if put.record.key.kind == RecordKind::Secret {
+            runs.extend(replace_fingerprints(&put.record.key, &put.index.fingerprints));
+        }
     }
     for delta in &change_set.counters {
         runs.push(run("count_access", param(delta)?));
@@ -151,8 +205,19 @@ fn plan_commit(change_set: &ChangeSet) -> Result<Vec<Run>> {
     }
     for delete in &change_set.deletes {
         runs.push(run(of_kind(&delete.key, "delete_secret", "delete_record"), param(&delete.key)?));
+        if delete.key.kind == RecordKind::Secret {
+            runs.extend(replace_fingerprints(&delete.key, &[]));
+        }
     }
     Ok(runs)
+}
+
+/// Also of a secret that is new: another program may have deleted one of its name, and not what it was found by.
+fn replace_fingerprints(key: &RecordKey, fingerprints: &[String]) -> impl Iterator<Item = Run> {
+    let param = json!({ "key": key, "fingerprints": fingerprints }).to_string();
+    let statements =
+        if fingerprints.is_empty() { &["drop_fingerprints"][..] } else { &["drop_fingerprints", "add_fingerprints"] };
+    statements.iter().map(move |statement| Run { statement, param: param.clone(), expect: None })
 }
 
 fn conflict_unless(value: Option<u64>) -> Expect {

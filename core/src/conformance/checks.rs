@@ -1,7 +1,9 @@
 //! The checks. Each works in a namespace of its own, so that what one leaves behind does not matter to the next.
 
+mod lookups;
 mod pages;
 
+pub(super) use lookups::lookups;
 pub(super) use pages::{cursors, page_order, queries_are_exact};
 
 use super::probe::{Probe, Stop, ensure, event, event_of, key, other, secret, slot_of};

@@ -105,6 +105,7 @@ async fn run(io: Io) -> Result<Report> {
         queries_are_exact
         page_order
         cursors
+        lookups
     }
     Ok(report)
 }

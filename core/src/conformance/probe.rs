@@ -5,7 +5,7 @@ use crate::encoding::hex;
 use crate::entropy::make_bytes;
 use crate::flow::{
     Answer, ChangeSet, Check, CommitAnswer, CounterDelta, Delete, EventQuery, EventScope, Expected, Io, Item,
-    ListQuery, Put, Request,
+    ListQuery, Lookup, Put, Request,
 };
 use crate::record::{Columns, Counters, Record, RecordKey, RecordKind};
 use crate::time::Timestamp;
@@ -75,11 +75,22 @@ impl Probe {
     /// One page of a list.
     pub(super) async fn list_page(
         &self,
-        (kind, namespace): (RecordKind, Option<&str>),
+        which: (RecordKind, Option<&str>),
         limit: u32,
         cursor: Option<String>,
     ) -> Result<(Vec<Item>, Option<String>), Stop> {
-        let query = ListQuery { kind, namespace: namespace.map(ToString::to_string), by: None, limit };
+        self.lookup_page(which, None, limit, cursor).await
+    }
+
+    /// One page of a list of what is found by something else than its key.
+    pub(super) async fn lookup_page(
+        &self,
+        (kind, namespace): (RecordKind, Option<&str>),
+        by: Option<Lookup>,
+        limit: u32,
+        cursor: Option<String>,
+    ) -> Result<(Vec<Item>, Option<String>), Stop> {
+        let query = ListQuery { kind, namespace: namespace.map(ToString::to_string), by, limit };
         match self.io.ask(Request::List { query, cursor }).await {
             Answer::List { items, cursor } => Ok((items, cursor)),
             _ => Err(Stop::Failed("list")),

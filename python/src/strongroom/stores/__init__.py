@@ -35,14 +35,18 @@ class Store(Protocol):
     def list(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
         """`{"items": [{"key", "revision"}], "cursor"}`: a page ordered by namespace and name, byte by byte in UTF-8.
 
-        `query` is `{"kind", "namespace", "limit"}`; the namespace `None` stands for all. The cursor is any text that
-        says where to go on, whatever was written since; `None` ends the list. Only its last page may be empty.
+        `query` is `{"kind", "namespace", "limit"}`; the namespace `None` stands for all. With `by` it asks for those
+        that the `index` of their put tells of: `{"due": millis}` and `{"expired": millis}` for a `due_at` or an
+        `expires_at` at that instant or before it, ordered by theirs first, and `{"fingerprint": text}`. The cursor is
+        any text that says where to go on, whatever was written since; `None` ends the list. Only its last page may be
+        empty.
         """
 
     def commit(self, change_set: dict[str, Any], /) -> CommitAnswer:
         """Applies all of a change set or none of it.
 
-        A store that finds the operation id among its events answers `committed` and does nothing. `conflict` says that
+        A put may have an `index`, `{"due_at", "expires_at", "fingerprints"}`, each perhaps absent: what `list` finds the
+        record by from then on, in place of what it was found by before. It is never loaded. A store that finds the operation id among its events answers `committed` and does nothing. `conflict` says that
         a record is not as expected, or that the place of an event is taken; `failed` that nothing was applied. A store
         that does not know raises, and is asked again with the same operation id.
         """
