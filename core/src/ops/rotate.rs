@@ -10,8 +10,9 @@ use crate::entropy::Entropy;
 use crate::error::{Error, ErrorCode, Result};
 use crate::flow::Io;
 use crate::ident::{Actor, Slot};
-use crate::record::{Grace, Reason};
+use crate::record::{Grace, Reason, SecretRecord};
 use crate::secret::SecretBytes;
+use crate::time::Timestamp;
 use alloc::format;
 
 /// The longest grace, in milliseconds: 366 days.
@@ -71,23 +72,30 @@ pub(super) fn plan_rotate(
 ) -> Result<Plan<Written>> {
     let mut secret = scene.existing(slot)?.clone();
     scene.settings.check_value(value)?;
-    secret.grace.retain(|grace| scene.now < grace.valid_until);
-    match rotation.grace_millis {
+    keep_accepted(&mut secret, rotation.grace_millis, scene.now)?;
+    let expires_at = rotation.expiry.unwrap_or(Expiry::Never).end(scene.now)?;
+    plan_new_version(scene, entropy, actor, secret, (value, expires_at), (Action::Rotate, Reason::Rotation))
+}
+
+/// Has the current value accepted for so many milliseconds after the next one is there, or not at all. Errors:
+/// `INVALID_ARGUMENT` for a grace out of range.
+pub(super) fn keep_accepted(secret: &mut SecretRecord, grace_millis: Option<u64>, now: Timestamp) -> Result<()> {
+    secret.grace.retain(|grace| now < grace.valid_until);
+    match grace_millis {
         Some(millis @ 1..=GRACE_MAX) => {
-            let valid_until = scene.now.plus_millis(i64::try_from(millis).unwrap_or(i64::MAX));
+            let valid_until = now.plus_millis(i64::try_from(millis).unwrap_or(i64::MAX));
             // A value that ends by itself ends then, grace or not.
             let valid_until = secret.expires_at.map_or(valid_until, |end| end.min(valid_until));
-            if scene.now < valid_until && !secret.current.compromised && !secret.is_exposed {
+            if now < valid_until && !secret.current.compromised && !secret.is_exposed {
                 secret.grace.insert(0, Grace { version: secret.current.number, valid_until });
             }
+            Ok(())
         }
         Some(_) => {
             let message =
                 "the grace must be 1 millisecond to 366 days: leave it out when the old value is to end at once";
-            return Err(Error::new(ErrorCode::InvalidArgument, message));
+            Err(Error::new(ErrorCode::InvalidArgument, message))
         }
-        None => {}
+        None => Ok(()),
     }
-    let expires_at = rotation.expiry.unwrap_or(Expiry::Never).end(scene.now)?;
-    plan_new_version(scene, entropy, actor, secret, (value, expires_at), (Action::Rotate, Reason::Rotation))
 }

@@ -179,9 +179,15 @@ impl<'a> Scene<'a> {
     /// Whether this keyring may write what an action came to: where nothing is sealed, a stale one may, so that a leak can be
     /// contained from every host. Errors: `KEYRING_STALE`.
     pub(super) fn check_writer(&self, action: Action, writes: &Writes) -> Result<()> {
-        let stored = self.secret().ok().flatten().and_then(|secret| secret.current.value.as_ref());
+        let stored = self.secret().ok().flatten();
+        let current = stored.and_then(|secret| secret.current.value.as_ref());
+        // What a rotator gave was sealed when it gave it.
+        let given = stored.and_then(|secret| secret.rotating.as_ref()?.version.as_ref()?.value.as_ref());
         let seals = |put: &Put| match put.record.key.kind {
-            RecordKind::Secret => put.record.columns.value_encrypted.as_ref() != stored,
+            RecordKind::Secret => {
+                let value = put.record.columns.value_encrypted.as_ref();
+                value != current && (given.is_none() || value != given)
+            }
             RecordKind::Pending => action != Action::Cancel,
             _ => false,
         };
