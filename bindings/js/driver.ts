@@ -1,16 +1,18 @@
 /** The run loop: a session asks, the host answers, until the session is done. */
 import { invalid } from "./arguments.js";
-import type { Answer, Request, Store } from "./contract.js";
+import type { Answer, Request, Store, StoredEvent } from "./contract.js";
 import type { ErrorCode } from "./error-codes.js";
 import { guarded, StrongroomError } from "./errors.js";
 import type { NativeSecret, NativeSession, Text } from "./native.js";
-import type { ReadEnv, ReadFile, Rotator } from "./options.js";
+import type { OnEvent, ReadEnv, ReadFile, Rotator } from "./options.js";
 import { handleOf, Secret } from "./secret.js";
+import { auditEvent, type Wire } from "./wire.js";
 
-type StepTaken =
+type StepTaken = { committed?: StoredEvent[] } & (
   | { ask: { number: number; request: Request } }
   | { done: unknown }
-  | { failed: { code: ErrorCode; message: string } };
+  | { failed: { code: ErrorCode; message: string } }
+);
 
 /** What sessions ask: a store, and what else there is. What is absent is unsupported. */
 export interface Host {
@@ -18,6 +20,7 @@ export interface Host {
   rotator?: Rotator | undefined;
   env?: ReadEnv | undefined;
   file?: ReadFile | undefined;
+  onEvent?: OnEvent | undefined;
 }
 
 /** What an operation came to: what is told of it, and the values that it gave, in the order in which it tells of them. */
@@ -37,6 +40,7 @@ export async function drive(session: NativeSession, host: Host, operation: strin
     for (;;) {
       const json = guarded(() => session.step(Date.now(), reply), operation);
       const step = JSON.parse(json) as StepTaken;
+      for (const event of step.committed ?? []) await told(event, host.onEvent);
       if ("done" in step) return { told: step.done, secrets: [...taken(session)] };
       if ("failed" in step) {
         const { code, message } = step.failed;
@@ -53,6 +57,20 @@ export async function drive(session: NativeSession, host: Host, operation: strin
     }
   } finally {
     session.close();
+  }
+}
+
+/** Tells of an event. What was done is done: a hook that throws is reported, and fails nothing. */
+async function told(event: StoredEvent, onEvent: OnEvent | undefined): Promise<void> {
+  try {
+    await onEvent?.(auditEvent(event as Wire));
+  } catch (thrown) {
+    const { reportError, process } = globalThis as {
+      reportError?: (thrown: unknown) => void;
+      process?: { emitWarning(warning: Error): void };
+    };
+    if (reportError !== undefined) reportError(thrown);
+    else process?.emitWarning(new Error("strongroom: onEvent threw", { cause: thrown }));
   }
 }
 

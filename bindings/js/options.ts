@@ -2,6 +2,7 @@
 import type { Store } from "./contract.js";
 import type { Keyring } from "./keyring.js";
 import type { Text } from "./native.js";
+import type { AuditEvent } from "./results.js";
 import type { Secret } from "./secret.js";
 
 /** Who acts: an id, or an id with the platform it speaks through, the roles that you vouch for, and the end of its session. */
@@ -198,6 +199,15 @@ export interface Rotator {
   activate?(rotation: Rotation, value: Secret): Awaitable<unknown>;
 }
 
+/**
+ * Which events: `denied`, `error`, `previous_used` (a previous value was accepted within its grace), `overdue`, `emergency`, or
+ * the name of an action, such as `set_policy`.
+ */
+export type EventName = "denied" | "error" | "previous_used" | "overdue" | "emergency" | (string & {});
+
+/** Is told of an event when it is committed, and awaited. What it throws is reported, and fails nothing. */
+export type OnEvent = (event: AuditEvent) => unknown;
+
 export interface VaultOptions {
   keyring: Keyring;
   store: Store;
@@ -207,6 +217,10 @@ export interface VaultOptions {
   actors?: string[] | undefined;
   /** Who may do what, fixed in code; without it the policy in the store says so, if `setPolicy` put one there. */
   policy?: Policy | undefined;
+  /** Is told of every event that this vault commits, or of those that `events` names: for notifications. */
+  onEvent?: OnEvent | undefined;
+  /** What `onEvent` is told of; all events when absent. */
+  events?: EventName[] | undefined;
   /** The vault that the store must hold, 32 hex digits. Pinning it keeps a stripped store from being taken for a new one. */
   vaultId?: string | undefined;
   /** The longest value in bytes; 65536 unless told otherwise. */

@@ -48,7 +48,7 @@ import type {
 } from "./results.js";
 import { handleOf, Secret, type SecretDetails } from "./secret.js";
 import { surroundings } from "./surroundings.js";
-import { camel, camels, common, expiry, json, newValue, type Wire, written } from "./wire.js";
+import { auditEvent, camel, camels, common, expiry, json, newValue, type Wire, written } from "./wire.js";
 
 /**
  * A vault over a store. It keeps no state of the store and caches no value.
@@ -63,16 +63,19 @@ export class Vault {
 
   constructor(options: VaultOptions) {
     const { keyring, store, confirm, actors, policy, vaultId, valueMax, proposalMillis, ...rest } = options;
-    const { readEnv, readFile, ...unknown } = rest;
+    const { readEnv, readFile, onEvent, events, ...unknown } = rest;
     refuseUnknown(unknown, "the vault's options");
+    if (onEvent !== undefined && typeof onEvent !== "function") throw invalid("onEvent must be a function");
     const callbacks = [store?.load, store?.list, store?.commit, store?.events];
     if (callbacks.some((callback) => typeof callback !== "function")) {
       throw invalid("the vault's options give no store: it has the methods load, list, commit and events");
     }
     const limits = { value_max: valueMax, proposal_millis: proposalMillis };
-    const wire = json({ confirm, actors, policy, vault_id: vaultId, ...limits });
+    // Without a hook there is nobody to tell.
+    const chosen = onEvent === undefined ? undefined : (events ?? []);
+    const wire = json({ confirm, actors, policy, vault_id: vaultId, events: chosen, ...limits });
     this.#native = guarded(() => native().openVault(keyringHandle(keyring), wire));
-    this.#host = { store, ...surroundings({ readEnv, readFile }) };
+    this.#host = { store, onEvent, ...surroundings({ readEnv, readFile }) };
   }
 
   /** Gives a secret a value, given or made, whether it is new or not. Throws `VALUE_INVALID`, `LIMIT_EXCEEDED`. */
@@ -226,9 +229,7 @@ export class Vault {
   ): Promise<AuditEvent[]> {
     const { name, limit, ...rest } = options ?? {};
     const { events } = (await this.#run("audit", { name, limit, ...common(rest) })) as { events: Wire[] };
-    return events.map(({ mac: _, prev_mac: _prev, digest: _digest, epoch: _epoch, ...event }) =>
-      camel(event),
-    );
+    return events.map(auditEvent);
   }
 
   /** Verifies the whole history. Throws `AUDIT_TAMPERED`, naming the first bad event and what is wrong with it. */

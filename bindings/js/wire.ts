@@ -2,7 +2,7 @@
 import { instant, invalid, optional, refuseUnknown, wholeNumber } from "./arguments.js";
 import type { Text } from "./native.js";
 import type { ExpiryOptions, NewValue, SecretOptions } from "./options.js";
-import type { Written } from "./results.js";
+import type { AuditEvent, Written } from "./results.js";
 import { Secret } from "./secret.js";
 
 /** An object with the fields that the core knows. */
@@ -76,6 +76,17 @@ export function camel<T>(told: unknown): T {
 /** Several of them, from the field that they stand in. */
 export function camels<T>(told: unknown, field: string): T[] {
   return ((told as Wire)[field] as Wire[]).map(camel<T>);
+}
+
+/** An event without what links it into the chain. */
+export function auditEvent({
+  mac: _,
+  prev_mac: _prev,
+  digest: _digest,
+  epoch: _epoch,
+  ...event
+}: Wire): AuditEvent {
+  return camel(event);
 }
 
 export function date(millis: unknown): Date | undefined {

@@ -4,13 +4,15 @@ use crate::operation::read_policy;
 use crate::{invalid_arguments, json_of};
 use serde::Serialize;
 use std::sync::Arc;
+use strongroom::audit::EventFilter;
 use strongroom::keyring::KeyInfo;
 use strongroom::record::Change;
 use strongroom::wire::{Fault, Fields, FromJson, Json, read};
 use strongroom::{Error, ErrorCode, Keyring, Result, Timestamp, Vault, VaultOptions};
 
-/// A vault from `{"vault_id", "actors", "confirm", "value_max", "proposal_millis", "policy"}`, all of them optional; ids in
-/// hex, the policy as JSON or `"default"` for the built-in roles. Errors: `INVALID_ARGUMENT`, `LIMIT_EXCEEDED`.
+/// A vault from `{"vault_id", "actors", "confirm", "value_max", "proposal_millis", "policy", "events"}`, all of them
+/// optional; ids in hex, the policy as JSON or `"default"` for the built-in roles, `events` the names of an
+/// [`EventFilter`]. Errors: `INVALID_ARGUMENT`, `LIMIT_EXCEEDED`.
 pub fn open_vault(keyring: Arc<Keyring>, options: &str) -> Result<Vault> {
     let given = read::<Options>(options);
     let given = given.map_err(|fault| invalid_arguments("the vault's options", &fault))?;
@@ -22,6 +24,7 @@ pub fn open_vault(keyring: Arc<Keyring>, options: &str) -> Result<Vault> {
         proposal_millis: given.proposal_millis.unwrap_or(defaults.proposal_millis),
         confirm: given.confirm.iter().flatten().map(|name| Change::from_name(name)).collect::<Result<_>>()?,
         policy: given.policy.map(read_policy).transpose()?,
+        events: given.events.map(|names| EventFilter::parse(&names)).transpose()?,
     };
     Vault::new(keyring, options)
 }
@@ -33,6 +36,7 @@ struct Options {
     value_max: Option<usize>,
     proposal_millis: Option<i64>,
     policy: Option<Json>,
+    events: Option<Vec<String>>,
 }
 
 impl FromJson for Options {
@@ -45,6 +49,7 @@ impl FromJson for Options {
             value_max: fields.take("value_max")?,
             proposal_millis: fields.take("proposal_millis")?,
             policy: fields.take("policy")?,
+            events: fields.take("events")?,
         };
         fields.end()?;
         Ok(read)

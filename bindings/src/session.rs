@@ -5,8 +5,9 @@ use crate::operation::{Told, begin, tell, told};
 use crate::{OsEntropy, json_of};
 use spin::Mutex;
 use std::collections::VecDeque;
+use strongroom::audit::{Event, EventFilter};
 use strongroom::conformance::check_store;
-use strongroom::flow::{Answer, Applied, Reply};
+use strongroom::flow::{Answer, Applied, CommitAnswer, Reply, Request};
 use strongroom::wire::{Fault, Fields, read};
 use strongroom::{Error, ErrorCode, Result, SecretBytes, Step, Vault};
 
@@ -20,6 +21,10 @@ struct State {
     values: VecDeque<SecretBytes>,
     /// The number of the request that is open.
     open: u64,
+    /// Which committed events are told.
+    told: Option<EventFilter>,
+    /// Those of the open commit.
+    pending: Vec<Event>,
     /// What was wrong with the shape of the last answer, if that could not be read.
     unreadable: Option<Fault>,
 }
@@ -30,23 +35,33 @@ impl Session {
     ///
     /// Errors: `INVALID_ARGUMENT`, `NAME_INVALID`.
     pub fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) -> Result<Session> {
-        begin(vault, operation, value).map(Session::of)
+        begin(vault, operation, value).map(|flow| Session::of(flow, vault.told_events().cloned()))
     }
 
     /// Starts the conformance kit, which puts a store to the test: see [`check_store`]. It tells
     /// `{"passed": [...], "failures": [{"check", "says"}]}`.
     #[must_use]
     pub fn of_store_check() -> Session {
-        Session::of(told(check_store(Box::new(OsEntropy)), tell))
+        Session::of(told(check_store(Box::new(OsEntropy)), tell), None)
     }
 
-    fn of(flow: Box<dyn Told>) -> Session {
-        Session { state: Mutex::new(State { flow: Some(flow), values: VecDeque::new(), open: 0, unreadable: None }) }
+    fn of(flow: Box<dyn Told>, told: Option<EventFilter>) -> Session {
+        Session {
+            state: Mutex::new(State {
+                flow: Some(flow),
+                values: VecDeque::new(),
+                open: 0,
+                told,
+                pending: Vec::new(),
+                unreadable: None,
+            }),
+        }
     }
 
     /// Goes on until the next request or the end, at an instant in milliseconds since the epoch.
     ///
-    /// Gives `{"ask": {"number", "request"}}`, `{"done": ...}`, or `{"failed": {"code", "message"}}`. The reply to a
+    /// Gives `{"ask": {"number", "request"}}`, `{"done": ...}`, or `{"failed": {"code", "message"}}`; and, where the vault's
+    /// options choose events, `"committed"` beside it: those that the reply said are committed now. The reply to a
     /// request is `{"number", "answer"}`; an answer that cannot be read counts as a failure of the store. Errors:
     /// `STALE_REPLY`, `FLOW_DONE`; the session is then as it was.
     pub fn step(&self, now_millis: f64, reply: Option<&str>) -> Result<String> {
@@ -56,16 +71,26 @@ impl Session {
         let Some(flow) = &mut state.flow else {
             return Err(Error::new(ErrorCode::FlowDone, "the operation has ended: start a new one"));
         };
+        let is_committed = matches!(reply, Some(Reply { answer: Answer::Commit(CommitAnswer::Committed), .. }));
         let step = flow.step(now(now_millis), reply)?;
+        let committed = core::mem::take(&mut state.pending);
+        let committed = if is_committed && !committed.is_empty() {
+            format!(",\"committed\":{}", json_of(&committed))
+        } else {
+            String::new()
+        };
         state.unreadable = unreadable.flatten().or(state.unreadable.take());
         Ok(match step {
             Step::Ask { number, request } => {
                 state.open = number;
-                format!("{{\"ask\":{{\"number\":{number},\"request\":{}}}}}", json_of(&request))
+                if let (Request::Commit { change_set }, Some(filter)) = (&request, &state.told) {
+                    state.pending = change_set.events.iter().filter(|event| filter.takes(event)).cloned().collect();
+                }
+                format!("{{\"ask\":{{\"number\":{number},\"request\":{}}}{committed}}}", json_of(&request))
             }
             Step::Done(Ok(outcome)) => {
                 state.values = outcome.values.into();
-                format!("{{\"done\":{}}}", outcome.told)
+                format!("{{\"done\":{}{committed}}}", outcome.told)
             }
             Step::Done(Err(error)) => {
                 let message = match state.unreadable.take() {
@@ -77,7 +102,7 @@ impl Session {
                     _ => error.message().to_string(),
                 };
                 let (code, message) = (json_of(&error.code().name()), json_of(&message));
-                format!("{{\"failed\":{{\"code\":{code},\"message\":{message}}}}}")
+                format!("{{\"failed\":{{\"code\":{code},\"message\":{message}}}{committed}}}")
             }
         })
     }

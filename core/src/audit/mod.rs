@@ -4,9 +4,11 @@
 //! and the deletion of secrets. No field can carry plaintext: a draft is made of parsed names, codes and digests.
 
 mod chain;
+mod filter;
 
 pub use chain::Fault;
 pub(crate) use chain::{ChainCheck, digest_of_unchained};
+pub use filter::EventFilter;
 
 use crate::crypto::MacKey;
 use crate::encoding::{Encoder, hex};
@@ -33,6 +35,14 @@ macro_rules! actions {
             /// The name on the wire and in the store.
             pub const fn name(self) -> &'static str {
                 match self { $(Action::$variant => $name,)* }
+            }
+
+            /// The action of that name.
+            pub fn from_name(name: &str) -> Option<Action> {
+                match name {
+                    $($name => Some(Action::$variant),)*
+                    _ => None,
+                }
             }
         }
     };

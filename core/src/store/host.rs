@@ -1,5 +1,6 @@
 //! What a Rust host can be asked besides its store: values of the environment, of files, and those that a rotator has made.
 
+use crate::audit::Event;
 use crate::flow::{Answer, Applied, Flow, Found, Request, RotatorStep};
 use crate::secret::SecretBytes;
 use alloc::string::String;
@@ -57,6 +58,10 @@ pub trait Host {
     fn create(&mut self, _rotation: HostRotation<'_>) -> Result<SecretBytes, Refusal<Self::Error>> {
         Err(Refusal::Unsupported)
     }
+
+    /// Is told of an event, once the change set that it is in was committed: for notifications. What
+    /// [`EventFilter`](crate::audit::EventFilter) takes is a choice of them.
+    fn committed(&mut self, _event: &Event) {}
 
     /// Makes the value that was created the one in use. It may be asked again after it was done.
     fn activate(&mut self, _rotation: HostRotation<'_>, _value: &SecretBytes) -> Result<(), Refusal<Self::Error>> {

@@ -186,6 +186,9 @@ pub fn drive_with<T: Send + 'static, S: Store, H: Host>(
                         failed
                     }),
                 };
+                if let (Request::Commit { change_set }, Answer::Commit(CommitAnswer::Committed)) = (&request, &answer) {
+                    change_set.events.iter().for_each(|event| host.committed(event));
+                }
                 reply = Some(Reply { number, answer });
             }
         }

@@ -5,6 +5,7 @@ mod rotator;
 
 pub use rotation::Leaked;
 
+use crate::audit::EventFilter;
 use crate::command::{self, CommandReply};
 use crate::crypto::KeyId;
 use crate::entropy::Entropy;
@@ -41,6 +42,9 @@ pub struct VaultOptions {
     pub confirm: Vec<Change>,
     /// Who may do what, fixed in code. Without it the store's own policy says so, if it has one.
     pub policy: Option<Policy>,
+    /// Which committed events a session tells its host of; none when absent. Rust hosts see all in
+    /// [`Host::committed`](crate::store::Host::committed).
+    pub events: Option<EventFilter>,
 }
 
 impl Default for VaultOptions {
@@ -52,6 +56,7 @@ impl Default for VaultOptions {
             proposal_millis: 5 * 60 * 1000,
             confirm: Vec::new(),
             policy: None,
+            events: None,
         }
     }
 }
@@ -66,6 +71,7 @@ const AUDIT_LIMIT: u32 = 1000;
 pub struct Vault {
     settings: Arc<Settings>,
     confirm: Vec<Change>,
+    events: Option<EventFilter>,
 }
 
 impl Vault {
@@ -79,7 +85,7 @@ impl Vault {
     /// # Ok::<(), strongroom::Error>(())
     /// ```
     pub fn new(keyring: Arc<Keyring>, options: VaultOptions) -> Result<Vault> {
-        let VaultOptions { vault_id, actors, value_max, proposal_millis, confirm, policy } = options;
+        let VaultOptions { vault_id, actors, value_max, proposal_millis, confirm, policy, events } = options;
         if !(1..=VALUE_LIMIT).contains(&value_max) {
             return Err(invalid(&format!("the longest value must be 1 to {VALUE_LIMIT} bytes")));
         }
@@ -87,7 +93,12 @@ impl Vault {
             return Err(invalid("a proposal must wait for at least a millisecond"));
         }
         let settings = Settings { keyring, vault_id, actors, value_max, proposal_millis, policy };
-        Ok(Vault { settings: Arc::new(settings), confirm })
+        Ok(Vault { settings: Arc::new(settings), confirm, events })
+    }
+
+    /// Which committed events a session tells its host of.
+    pub fn told_events(&self) -> Option<&EventFilter> {
+        self.events.as_ref()
     }
 
     /// Gives a secret a value, whether it is new or not. Errors of the flow: `NAME_INVALID`, `VALUE_INVALID`,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,17 +17,21 @@ from typing import TYPE_CHECKING, Any
 
 from strongroom._error import StrongroomError, of_code, translated
 from strongroom._host import Rotation
+from strongroom._results import AuditEvent, told
 from strongroom._secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from strongroom import _native
-    from strongroom._host import AsyncRotator, Host, Rotator
+    from strongroom._host import AsyncOnEvent, AsyncRotator, Host, OnEvent, Rotator
     from strongroom.stores import AsyncStore, Store
 
     Steps = Generator["Call | Wait", Any, "Outcome"]
     Answering = Generator["Call | Wait", Any, Any]
+
+
+_LOG = logging.getLogger("strongroom")
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,8 @@ def drive(session: _native.Session, host: Host, operation: str) -> Steps:
         while True:
             with translated(operation):
                 step = json.loads(session.step(time.time() * 1000, reply))
+            for event in step.get("committed", ()):
+                yield from _tell(event, host.on_event)
             if "done" in step:
                 return Outcome(step["done"], list(iter(session.take_secret, None)))
             if "failed" in step:
@@ -95,6 +102,15 @@ def drive(session: _native.Session, host: Host, operation: str) -> Steps:
             reply = _reply(number, {"failed": {"applied": "unknown"}})
     finally:
         session.close()
+
+
+def _tell(event: dict[str, Any], on_event: OnEvent | AsyncOnEvent | None) -> Answering:
+    """Tells of an event. What was done is done: a hook that raises is logged, and fails nothing."""
+    if on_event is None:
+        return
+    answer = yield Call(partial(on_event, told(AuditEvent, event)), what="`on_event`")
+    if isinstance(answer, Raised):
+        _LOG.error("on_event raised", exc_info=answer.error)
 
 
 def _answer(kind: str, asked: Any, session: _native.Session, host: Host, causes: dict[str, BaseException]) -> Answering:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from strongroom._error import of_code
+from strongroom._results import AuditEvent
 from strongroom._secret import Secret
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ ReadEnv = Callable[[str], str | bytes | Secret | None]
 ReadFile = Callable[[str], str | bytes | Secret | None]
 """The content of a file, or `None` when there is none; the path is as it was written. A `Secret` is taken over, too."""
 AsyncReadFile = Callable[[str], Awaitable[str | bytes | Secret | None]]
+"""The same for `strongroom.aio`, to be awaited."""
+OnEvent = Callable[[AuditEvent], object]
+"""Is told of an event when it is committed. What it raises is logged (`strongroom`), and fails nothing."""
+AsyncOnEvent = Callable[[AuditEvent], Awaitable[object]]
 """The same for `strongroom.aio`, to be awaited."""
 
 
@@ -70,9 +75,10 @@ class Host:
     read_env: ReadEnv | None = None
     read_file: ReadFile | AsyncReadFile | None = None
     rotator: Rotator | AsyncRotator | None = None
+    on_event: OnEvent | AsyncOnEvent | None = None
 
     def __post_init__(self) -> None:
-        for name in ("read_env", "read_file"):
+        for name in ("read_env", "read_file", "on_event"):
             read: Any = getattr(self, name)
             if read is not None and not callable(read):
                 raise of_code("INVALID_ARGUMENT", f"`{name}` is a function, or `None`")

@@ -325,10 +325,11 @@ def open_vault(
     value_max: int | None,
     proposal_millis: int | None,
     policy: PolicyGiven | None,
+    events: Sequence[str] | None,
 ) -> _native.Vault:
     """Opens a vault. What is `None` has the core's default. Raises `InvalidArgumentError`, `LimitExceededError`."""
-    if isinstance(confirm, str) or isinstance(actors, str):
-        raise of_code("INVALID_ARGUMENT", "`confirm` and `actors` are lists, not one text")
+    if isinstance(confirm, str) or isinstance(actors, str) or isinstance(events, str):
+        raise of_code("INVALID_ARGUMENT", "`confirm`, `actors` and `events` are lists, not one text")
     check_callbacks(store)
     if not isinstance(keyring, Keyring):
         raise of_code("INVALID_ARGUMENT", "the first argument is a `Keyring`, such as `Keyring.from_env()`")
@@ -339,6 +340,7 @@ def open_vault(
         "value_max": value_max,
         "proposal_millis": proposal_millis,
         "policy": wire("policy", policy),
+        "events": None if events is None else list(events),
     }
     with translated():
         return _native.open_vault(keyring._handle, json.dumps(options))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from strongroom._call import Actor, Operation
-    from strongroom._host import AsyncReadFile, ReadEnv, ReadFile
+    from strongroom._host import AsyncOnEvent, AsyncReadFile, OnEvent, ReadEnv, ReadFile
     from strongroom._keyring import Keyring
     from strongroom._operations import Generator, PolicyGiven
     from strongroom._results import (
@@ -91,6 +91,8 @@ class Vault:
         policy: PolicyGiven | None = None,
         read_env: ReadEnv | None = read_env,
         read_file: ReadFile | AsyncReadFile | None = read_file,
+        on_event: OnEvent | AsyncOnEvent | None = None,
+        events: Sequence[str] = (),
     ) -> None:
         """Opens a vault; nothing is asked of the store yet.
 
@@ -99,6 +101,9 @@ class Vault:
         keeps a stripped store from being taken for a new one. `value_max`: the longest value in bytes, 65536 when
         `None`. `proposal_millis`: how long a proposal waits, 300000 (5 minutes) when `None`. `policy`: who
         may do what, fixed in code, `"default"` for the built-in roles; that of the store, if it has one, when `None`.
+        `on_event`: is told of every `AuditEvent` that this vault commits, or of those that `events` names: `denied`,
+        `error`, `previous_used` (a previous value was accepted within its grace), `overdue`, `emergency`, or the name of
+        an action, such as `set_policy`; what it raises is logged, and fails nothing.
         `read_env` and `read_file`: where `env:` and `file:` references are looked up, nowhere when `None`; the
         variables of this process, and files of at most 1 MiB that it can read, unless told otherwise.
         Raises `InvalidArgumentError`, `LimitExceededError`.
@@ -112,8 +117,10 @@ class Vault:
             value_max=value_max,
             proposal_millis=proposal_millis,
             policy=policy,
+            # Without a hook there is nobody to tell.
+            events=None if on_event is None else events,
         )
-        self._host = Host(store, read_env, read_file)
+        self._host = Host(store, read_env, read_file, on_event=on_event)
 
     @coroutine_function
     def set(
