@@ -7,7 +7,7 @@ mod support;
 
 use std::fmt::Debug;
 use std::sync::Arc;
-use strongroom::flow::{Applied, CommitAnswer, Item};
+use strongroom::flow::{Applied, CommitAnswer, Item, RotatorStep};
 use strongroom::generate::Generator;
 use strongroom::ops::{Expiry, NewValue, Rotation, Setting, WithoutGenerator};
 use strongroom::policy::{Grantee, Permission, Policy};
@@ -18,8 +18,8 @@ use strongroom::{
     VaultOptions,
 };
 use support::{
-    Clock, Failing, Seeded, World, actor, drive, old_event, old_row, plainly, secret, slot, store_of, with_events,
-    with_records,
+    Clock, Failing, Seeded, World, actor, drive, old_event, old_row, plainly, rotator_answer, secret, slot, store_of,
+    with_events, with_records,
 };
 
 type Make = Box<dyn Fn(&Vault, Box<dyn Entropy>) -> Flow<String>>;
@@ -45,6 +45,22 @@ fn hex() -> NewValue {
 
 fn to_bob() -> (Grantee, Vec<Permission>, Option<Timestamp>) {
     (Grantee::User("bob".into()), vec![Permission::Read], None)
+}
+
+/// A store in which the rotator gave a value for `A`, and failed to activate it.
+fn cut_short(world: &World, store: &MemoryStore) -> MemoryStore {
+    let (mut store, mut clock) = (store.clone(), world.clock.clone());
+    let mut flow =
+        world.vault.rotate_with_rotator(&actor("alice"), &slot("A"), None, None, Box::new(Seeded::new(1_000)));
+    let mut reply = None;
+    while let Step::Ask { number, request } = flow.step(clock.now(), reply).unwrap() {
+        if matches!(request, Request::Rotate { step: RotatorStep::Activate, .. }) {
+            return store;
+        }
+        let answer = rotator_answer(&mut flow, &request).unwrap_or_else(|| store.answer(&request));
+        reply = Some(Reply { number, answer });
+    }
+    panic!("it asked for no activation");
 }
 
 /// All for one user, nothing for anybody else.
@@ -207,6 +223,12 @@ fn cases() -> Vec<Case> {
     add!("grant", &lived_in, None, |v, a, e| v.grant(a, &slot("B"), to_bob(), e));
     add!("grants", &lived_in, None, |v, a, e| v.grants(a, &slot("B"), e));
     add("revoke", &lived_in, None, Box::new(move |v, e| shown(v.revoke(&actor("alice"), &slot("B"), &granted, e))));
+    add!("rotate with a rotator", &lived_in, None, |v, a, e| v.rotate_with_rotator(a, &slot("A"), Some(9), None, e));
+    add!("rotate unknown with a rotator", &lived_in, missing, |v, a, e| {
+        v.rotate_with_rotator(a, &slot("UNKNOWN"), None, None, e)
+    });
+    let cut_short = cut_short(&world, &lived_in);
+    add!("resume a rotator", &cut_short, None, |v, a, e| v.rotate_with_rotator(a, &slot("A"), None, None, e));
     add!("rekey of what is new", &lived_in, None, |v, a, e| v.rekey(a, (None, 100), e).unwrap());
 
     // The vaults of a keyring that moved on, of one that did not, and of a policy that denies.
@@ -465,9 +487,9 @@ fn run(case: &Case, at: usize, fault: Fault) -> Run {
         assert_eq!(number as usize, run.requests.len(), "requests are numbered from 1");
         let is_commit = matches!(request, Request::Commit { .. });
         let (here, since) = (number as usize == at, at > 0 && number as usize >= at);
-        let answer_truly = |run: &mut Run, store: &mut MemoryStore| {
+        let answer_truly = |flow: &mut Flow<String>, run: &mut Run, store: &mut MemoryStore| {
             let before = store.all_events().len();
-            let answer = store.answer(&request);
+            let answer = rotator_answer(flow, &request).unwrap_or_else(|| store.answer(&request));
             if store.all_events().len() > before {
                 run.applied += 1;
                 run.states.push(shape(store));
@@ -480,12 +502,12 @@ fn run(case: &Case, at: usize, fault: Fault) -> Run {
             Fault::FailsBefore if here => failed,
             Fault::FailsBeforeForGood if since => failed,
             Fault::FailsAfter if here => {
-                answer_truly(&mut run, &mut store);
+                answer_truly(&mut flow, &mut run, &mut store);
                 failed
             }
             Fault::FailsAfterForGood if since => {
                 if here {
-                    answer_truly(&mut run, &mut store);
+                    answer_truly(&mut flow, &mut run, &mut store);
                 }
                 failed
             }
@@ -496,7 +518,7 @@ fn run(case: &Case, at: usize, fault: Fault) -> Run {
                 break;
             }
             Fault::DroppedAfter if here => {
-                answer_truly(&mut run, &mut store);
+                answer_truly(&mut flow, &mut run, &mut store);
                 run.struck = true;
                 break;
             }
@@ -507,7 +529,7 @@ fn run(case: &Case, at: usize, fault: Fault) -> Run {
                         run.struck = true;
                         answer
                     }
-                    None => answer_truly(&mut run, &mut store),
+                    None => answer_truly(&mut flow, &mut run, &mut store),
                 }
             }
             Fault::Late | Fault::Doubled if here => {
@@ -518,7 +540,7 @@ fn run(case: &Case, at: usize, fault: Fault) -> Run {
                         stale(&mut flow, &mut clock, Some(last));
                     }
                 }
-                answer_truly(&mut run, &mut store)
+                answer_truly(&mut flow, &mut run, &mut store)
             }
             Fault::OtherNumber if here => {
                 for other in [0, number + 1, number + 2, u64::MAX] {
@@ -526,14 +548,14 @@ fn run(case: &Case, at: usize, fault: Fault) -> Run {
                         stale(&mut flow, &mut clock, Some(Reply { number: other, answer }));
                     }
                 }
-                answer_truly(&mut run, &mut store)
+                answer_truly(&mut flow, &mut run, &mut store)
             }
             Fault::NoReply if here => {
                 stale(&mut flow, &mut clock, None);
                 stale(&mut flow, &mut clock, None);
-                answer_truly(&mut run, &mut store)
+                answer_truly(&mut flow, &mut run, &mut store)
             }
-            _ => answer_truly(&mut run, &mut store),
+            _ => answer_truly(&mut flow, &mut run, &mut store),
         };
         let conflicts = matches!(fault, Fault::ConflictForGood | Fault::ConflictOnce);
         let spoils = matches!(
@@ -557,11 +579,26 @@ fn outcome(result: &Result<String>) -> std::result::Result<(), Code> {
     result.as_ref().map(drop).map_err(strongroom::Error::code)
 }
 
+fn outcome_of(run: &Run) -> Option<std::result::Result<(), Code>> {
+    run.result.as_ref().map(outcome)
+}
+
+/// What a line of a shape says of a record's version.
+fn version_of(line: &str) -> String {
+    line.split(' ').find(|word| word.starts_with("vS") || word.starts_with("vN")).unwrap().into()
+}
+
 /// What must hold whatever went wrong.
 fn assert_sound(case: &Case, run: &Run, clean: &Run, what: &str) {
     let state = shape(&run.store);
-    assert!(clean.states.contains(&state), "{what}: the store is between two states\n{state}");
-    assert_eq!(state, clean.states[run.applied], "{what}: {} commits were applied", run.applied);
+    // That a rotator failed is an event of its own, and the secret is as it was.
+    if outcome_of(run) == Some(Err(Code::RotationFailed)) {
+        let versions = |state: &str| state.lines().filter(|it| it.contains(" A r")).map(version_of).collect::<Vec<_>>();
+        assert_eq!(versions(&state), versions(&clean.states[0]), "{what}: the rotator failed");
+    } else {
+        assert!(clean.states.contains(&state), "{what}: the store is between two states\n{state}");
+        assert_eq!(state, clean.states[run.applied], "{what}: {} commits were applied", run.applied);
+    }
     // The chain verifies, and each secret gives one of the values that it could have.
     let (mut store, mut clock) = (run.store.clone(), case.clock.clone());
     clock.0 += 1_000_000;
@@ -607,6 +644,7 @@ fn documented(case: &Case, run: &Run, clean: &Run, at: usize, fault: Fault) -> O
         }
         F::FailsBefore | F::FailsAfter | F::WrongAnswer(_) if is_commit => usual,
         _ if !run.struck => usual,
+        _ if clean.requests[at - 1] == "rotate" => Err(Code::RotationFailed),
         _ => storage,
     })
 }

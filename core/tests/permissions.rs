@@ -65,6 +65,7 @@ fn operations(spare: KeyId, grant: &str, open: &str) -> Vec<Op> {
     op!("list", Some(P::List), |v, a, e| v.list(a, None, e).unwrap());
     op!("list", Some(P::List), |v, a, e| v.list(a, Some("nexus"), e).unwrap());
     op!("rotate", Some(P::Write), |v, a, e| v.rotate(a, &slot("A"), Rotation::to(secret("new")), e));
+    op!("rotate_with_rotator", Some(P::Write), |v, a, e| v.rotate_with_rotator(a, &slot("A"), None, None, e));
     op!("delete", Some(P::Delete), |v, a, e| v.delete(a, &slot("A"), e));
     op!("due", Some(P::List), |v, a, e| v.due(a, None, 0, e).unwrap());
     op!("identify", Some(P::Read), |v, a, e| v.identify(a, None, secret("two"), e).unwrap());

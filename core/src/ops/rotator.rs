@@ -231,3 +231,57 @@ fn overtaken() -> Error {
                    is in use and what the vault gives may differ until it is run again, which rotates to a new value";
     Error::new(ErrorCode::RotationFailed, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+
+    fn version(number: u64, fingerprint: char) -> Version {
+        let fingerprint = Some(core::iter::repeat_n(fingerprint, 64).collect::<String>());
+        Version { number, fingerprint, ..SecretRecord::unset(Slot::parse(None, "A").unwrap(), [0; 16]).current }
+    }
+
+    /// A secret with a rotation under way, for which something was created.
+    fn under_way() -> (UnderWay, SecretRecord) {
+        let rotation = UnderWay { id: "1".repeat(32), version: 2 };
+        let created = Rotating {
+            id: rotation.id.clone(),
+            started_at: crate::Timestamp::from_millis(1),
+            version: Some(version(2, 'b')),
+        };
+        let secret = SecretRecord {
+            current: version(1, 'a'),
+            rotating: Some(created),
+            ..SecretRecord::unset(Slot::parse(None, "A").unwrap(), [0; 16])
+        };
+        (rotation, secret)
+    }
+
+    #[test]
+    fn a_rotation_is_over_when_its_secret_was_compromised() {
+        let (rotation, mut secret) = under_way();
+        assert!(rotation.of(&secret).is_some());
+        secret.compromise_previous();
+        assert!(rotation.of(&secret).is_none());
+        assert!(secret.is_compromised(&"b".repeat(64)), "what was created is refused for good");
+    }
+
+    #[test]
+    fn what_was_created_is_not_gone_on_with_when_that_value_leaked_elsewhere() {
+        let (rotation, mut secret) = under_way();
+        secret.current.fingerprint = Some("b".repeat(64));
+        assert!(rotation.of(&secret).is_some());
+        secret.is_exposed = true;
+        assert!(rotation.of(&secret).is_none());
+    }
+
+    #[test]
+    fn a_rotation_is_of_one_id_and_of_the_version_that_follows() {
+        let (rotation, secret) = under_way();
+        assert!(UnderWay { id: "2".repeat(32), version: 2 }.of(&secret).is_none());
+        assert!(UnderWay { version: 3, ..rotation }.of(&secret).is_none());
+        let moved_on = SecretRecord { current: version(2, 'c'), ..secret };
+        assert!(UnderWay { id: "1".repeat(32), version: 2 }.of(&moved_on).is_none());
+    }
+}

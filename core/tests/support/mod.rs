@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use strongroom::audit::Event;
 use strongroom::error::Result;
-use strongroom::flow::{ChangeSet, Expected, Put};
+use strongroom::flow::{ChangeSet, Expected, Found, Put, RotatorStep};
 use strongroom::ident::Slot;
 use strongroom::ops::{NewValue, Proposed, Rotation, Setting, Written};
 use strongroom::record::{Change, Columns, Counters, Record, RecordKey, RecordKind};
@@ -91,9 +91,27 @@ pub(crate) fn drive_with<T: Send + 'static>(
     let mut reply = None;
     loop {
         match flow.step(clock.now(), reply).unwrap() {
-            Step::Ask { number, request } => reply = Some(Reply { number, answer: host(number, &request) }),
+            Step::Ask { number, request } => {
+                let answer = rotator_answer(&mut flow, &request).unwrap_or_else(|| host(number, &request));
+                reply = Some(Reply { number, answer });
+            }
             Step::Done(result) => return result,
         }
+    }
+}
+
+/// What a rotator says that always gives the same value and never fails; nothing to other requests.
+pub(crate) fn rotator_answer<T: Send + 'static>(flow: &mut Flow<T>, request: &Request) -> Option<Answer> {
+    match request {
+        Request::Rotate { step: RotatorStep::Create, .. } => {
+            flow.offer(secret("new"));
+            Some(Answer::Values { found: vec![Found::Given] })
+        }
+        Request::Rotate { step: RotatorStep::Activate, .. } => {
+            assert_eq!(flow.take_shown().unwrap().expose(), b"new");
+            Some(Answer::Activated {})
+        }
+        _ => None,
     }
 }
 
