@@ -30,7 +30,9 @@ export class RowStore {
     const matching = [...this.#records.values()]
       .filter(({ key }) => key.kind === kind && (namespace === null || key.namespace === namespace))
       .map(({ key, revision }) => ({ at: this.#foundAt(key, by), key, revision }))
-      .filter((row) => row.at !== undefined && (cursor === null || inOrderOfList(row, JSON.parse(cursor)) > 0))
+      .filter(
+        (row) => row.at !== undefined && (cursor === null || inOrderOfList(row, JSON.parse(cursor)) > 0),
+      )
       .sort(inOrderOfList);
     const page = matching.slice(0, limit);
     const items = page.map(({ key, revision }) => ({ key: { ...key }, revision }));

@@ -1,5 +1,5 @@
 -- What a SQLite store runs. Every statement takes ?1, JSON as the storage contract has it, and gives JSON: the hosts
--- only pass it on. A line `-- name: NAME` begins a statement. {ms:X} and {iso:X} stand for conversions between the
+-- only pass it on. A statement begins with a line `-- name:` and its name. {ms:X} and {iso:X} stand for conversions between the
 -- DATETIME text of a column and the milliseconds of the contract, {instant:X} for {iso:X} held within the years that such
 -- a text can have, {text:X} and {count:X} for readings that survive columns which somebody filled with another type.
 
@@ -123,24 +123,23 @@ SELECT {event} AS item, CAST(id AS TEXT) AS cursor
 FROM secrets_audit
 WHERE namespace = json_extract(?1, '$.query.scope.slot.namespace')
   AND secret_name = json_extract(?1, '$.query.scope.slot.name')
-  AND (json_extract(?1, '$.cursor') IS NULL OR id < CAST(json_extract(?1, '$.cursor') AS INTEGER))
+  AND id < {before_event}
 ORDER BY id DESC
 LIMIT json_extract(?1, '$.query.limit');
 
 -- name: events_latest
 SELECT {event} AS item, CAST(id AS TEXT) AS cursor
 FROM secrets_audit
-WHERE json_extract(?1, '$.cursor') IS NULL OR id < CAST(json_extract(?1, '$.cursor') AS INTEGER)
+WHERE id < {before_event}
 ORDER BY id DESC
 LIMIT json_extract(?1, '$.query.limit');
 
 -- name: events_chained
 SELECT {event} AS item, json_array({text:stream}, {count:seq}) AS cursor
 FROM secrets_audit
-WHERE stream IS NOT NULL
-  AND (json_extract(?1, '$.cursor') IS NULL
-       OR (stream, seq) > (json_extract(json_extract(?1, '$.cursor'), '$[0]'),
-                           json_extract(json_extract(?1, '$.cursor'), '$[1]')))
+WHERE (stream, seq) > (
+  coalesce(json_extract(json_extract(?1, '$.cursor'), '$[0]'), ''),
+  coalesce(json_extract(json_extract(?1, '$.cursor'), '$[1]'), -1))
 ORDER BY stream, seq
 LIMIT json_extract(?1, '$.query.limit');
 
@@ -148,7 +147,7 @@ LIMIT json_extract(?1, '$.query.limit');
 SELECT {event} AS item, CAST(id AS TEXT) AS cursor
 FROM secrets_audit
 WHERE stream IS NULL
-  AND (json_extract(?1, '$.cursor') IS NULL OR id > CAST(json_extract(?1, '$.cursor') AS INTEGER))
+  AND id > coalesce(CAST(json_extract(?1, '$.cursor') AS INTEGER), -9223372036854775808)
 ORDER BY id
 LIMIT json_extract(?1, '$.query.limit');
 

@@ -32,8 +32,9 @@ const EVENT: &str = "json_object(
 
 /// What several statements have in common. Nothing of it asks with `OR`, by which SQLite could not go to the place where a
 /// page begins: what is absent becomes the least value there is, or the greatest, which is a blob.
-const FRAGMENTS: [(&str, &str); 4] = [
+const FRAGMENTS: [(&str, &str); 5] = [
     ("{event}", EVENT),
+    ("{before_event}", "coalesce(CAST(json_extract(?1, '$.cursor') AS INTEGER), 9223372036854775807)"),
     (
         "{after_key}",
         "(namespace, name) > (
