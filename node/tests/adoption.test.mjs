@@ -464,7 +464,7 @@ describe("tables of another program are refused, and the file stays to the byte"
     "generated columns":
       "CREATE TABLE secrets (id INTEGER PRIMARY KEY, name TEXT, value_encrypted TEXT, up TEXT AS (upper(name)))",
     "a newer strongroom":
-      "CREATE TABLE strongroom_schema (version INTEGER); INSERT INTO strongroom_schema VALUES (2)",
+      "CREATE TABLE strongroom_schema (version INTEGER); INSERT INTO strongroom_schema VALUES (3)",
   };
   for (const [what, sql] of Object.entries(tables)) {
     test(`tables with ${what}`, (t) => {

@@ -415,6 +415,143 @@ export function behaviour(name, makeStore) {
       assert.deepEqual(rest, ["k2a", "k3", "k5", "k5a", "k6", "k7", "k8"]);
     });
 
+    test("what is due or over comes by its instant and then by its key", async (t) => {
+      const placed = [
+        ["a", "h", 1_700_000_000_000],
+        ["a", "g", 0],
+        ["a", "f", 999],
+        ["b", "e", 1000],
+        ["a", "d", 1000],
+        ["a", "c", 1_699_999_999_999],
+        ["a", "\u{fffd}", 1000],
+        ["a", "\u{1f511}", 1000],
+        ["a", "b", 253_402_300_799_999],
+      ].map(([namespace, name, at]) => ({ key: key(name, namespace), at }));
+      for (const [what, field, other] of [
+        ["due", "due_at", "expires_at"],
+        ["expired", "expires_at", "due_at"],
+      ]) {
+        const store = await makeStore(t);
+        const puts = placed.map((each) => ({
+          ...created(record({ key: each.key })),
+          index: { [field]: each.at, [other]: -each.at },
+        }));
+        assert.equal(
+          await commit(store, { puts: [...puts, created(record({ key: key("plain") }))] }),
+          "committed",
+        );
+        for (const until of [-1, 0, 998, 999, 1000, 1_700_000_000_000, 253_402_300_799_999]) {
+          for (const namespace of [null, "a", "b", "c"]) {
+            const expected = placed
+              .filter(({ key, at }) => at <= until && (namespace === null || key.namespace === namespace))
+              .sort((a, b) => a.at - b.at || Buffer.compare(ofKey(a.key), ofKey(b.key)));
+            for (const limit of [1, 2, 500]) {
+              const keys = await listed(store, { by: { [what]: until }, namespace, limit });
+              assert.deepEqual(
+                keys,
+                expected.map(({ key }) => key),
+              );
+            }
+          }
+        }
+      }
+      assert.deepEqual(await listed(await makeStore(t), { by: { due: 9 } }), []);
+    });
+
+    test("a fingerprint finds who has it, and no other text does", async (t) => {
+      const store = await makeStore(t);
+      const [one, two] = ["ab".repeat(32), "cd".repeat(32)];
+      const puts = [
+        ["B", "x", [one]],
+        ["a", "x", [two, one]],
+        ["A", "y", [one]],
+        ["C", "y", []],
+      ].map(([name, namespace, fingerprints]) => ({
+        ...created(record({ key: key(name, namespace) })),
+        index: { fingerprints },
+      }));
+      await commit(store, { puts });
+      const found = (fingerprint, more) => listed(store, { by: { fingerprint }, limit: 1, ...more });
+      assert.deepEqual(await found(one), [key("B", "x"), key("a", "x"), key("A", "y")]);
+      assert.deepEqual(await found(one, { namespace: "y" }), [key("A", "y")]);
+      assert.deepEqual(await found(two), [key("a", "x")]);
+      for (const other of [one.slice(1), one.toUpperCase(), "", "%"])
+        assert.deepEqual(await found(other), []);
+      for (const kind of ["pending", "stream"]) assert.deepEqual(await found(one, { kind }), []);
+    });
+
+    test("a put and a deletion replace what a record is found by", async (t) => {
+      const store = await makeStore(t);
+      const put = (revision, expected, index) =>
+        commit(store, { puts: [{ record: record({ revision }), expected, index }] });
+      const finds = async (...lookups) => {
+        const found = await Promise.all(lookups.map((by) => listed(store, { by })));
+        return found.map((keys) => keys.length === 1);
+      };
+      const early = { due_at: 10, expires_at: 10, fingerprints: ["ab".repeat(32), "cd".repeat(32)] };
+      const late = { due_at: 20, expires_at: 20, fingerprints: ["cd".repeat(32), "ef".repeat(32)] };
+      const before = [{ due: 10 }, { expired: 10 }, { fingerprint: "ab".repeat(32) }];
+      const after = [{ due: 20 }, { expired: 20 }, { fingerprint: "cd".repeat(32) }];
+      await put(1, "absent", early);
+      assert.equal(await put(9, { revision: 8 }, late), "conflict");
+      assert.deepEqual(await finds(...before), [true, true, true]);
+      await put(2, { revision: 1 }, late);
+      assert.deepEqual(await finds(...before, ...after), [false, false, false, true, true, true]);
+      await commit(store, { counters: [{ key: key("A"), accessed: 1, at: 2 }] });
+      assert.deepEqual(await finds(...after), [true, true, true]);
+      assert.equal("index" in (await store.load([key("A")]))[0], false);
+      await put(3, { revision: 2 });
+      assert.deepEqual(await finds(...after), [false, false, false]);
+      await put(4, { revision: 3 }, late);
+      await commit(store, { deletes: [{ key: key("A"), expected: { revision: 4 } }] });
+      await put(1, "absent");
+      assert.deepEqual(await finds(...after), [false, false, false]);
+    });
+
+    test("proposals end apart from secrets", async (t) => {
+      const store = await makeStore(t);
+      const puts = [
+        [key("S"), 1],
+        [key("P", "", "pending"), 2],
+        [key("Q", "", "pending"), 1],
+      ].map(([each, expires_at]) => ({
+        ...created(record({ key: each, columns: {} })),
+        index: { expires_at },
+      }));
+      await commit(store, { puts });
+      const over = (by, kind) => listed(store, { by, kind, limit: 1 });
+      assert.deepEqual(await over({ expired: 2 }, "secret"), [key("S")]);
+      assert.deepEqual(await over({ expired: 2 }, "pending"), [
+        key("Q", "", "pending"),
+        key("P", "", "pending"),
+      ]);
+      assert.deepEqual(await over({ expired: 1 }, "pending"), [key("Q", "", "pending")]);
+      assert.deepEqual(await over({ due: 2 }, "pending"), []);
+    });
+
+    test("pages of what is due are right although records come and go between them", async (t) => {
+      const store = await makeStore(t);
+      const due = (name, due_at, revision = 1) => ({
+        record: record({ key: key(name), revision }),
+        expected: revision === 1 ? "absent" : { revision: revision - 1 },
+        index: { due_at },
+      });
+      await commit(store, { puts: range(9).map((index) => due(`k${index}`, Math.floor(index / 3))) });
+      const query = { kind: "secret", namespace: null, by: { due: 9 }, limit: 4 };
+      const first = await store.list(query, null);
+      await commit(store, {
+        deletes: [{ key: key("k3"), expected: { revision: 1 } }],
+        puts: [due("k0", 2, 2), due("k7", 0, 2), due("k3a", 1)],
+      });
+      const rest = [];
+      for (let cursor = first.cursor; cursor !== null; ) {
+        const page = await store.list(query, cursor);
+        rest.push(...page.items.map((item) => item.key.name));
+        cursor = page.cursor;
+      }
+      assert.deepEqual(rest, ["k3a", "k4", "k5", "k0", "k6", "k8"]);
+    });
+
     test("events come back to the letter, and those with gaps too", async (t) => {
       const store = await makeStore(t);
       const operation_id = randomBytes(16).toString("hex");
@@ -582,11 +719,14 @@ async function commit(store, parts) {
   return store.commit(changeSet(parts));
 }
 
+/** The bytes that keys are ordered by. */
+const ofKey = ({ namespace, name }) => Buffer.from(`${namespace}\0${name}`);
+
 /** All keys of a kind, page by page, each page checked. */
-async function listed(store, { kind = "secret", namespace = null, limit = 500 }) {
+async function listed(store, { kind = "secret", namespace = null, by, limit = 500 }) {
   const found = [];
   for (let cursor = null; ; ) {
-    const page = await store.list({ kind, namespace, limit }, cursor);
+    const page = await store.list({ kind, namespace, by, limit }, cursor);
     assert.ok(page.items.length <= limit, `a page of ${page.items.length}, and the limit is ${limit}`);
     assert.ok(page.items.length > 0 || page.cursor === null, "an empty page that is not the last");
     found.push(...page.items.map((item) => item.key));

@@ -18,6 +18,7 @@ const CHECKS = [
   "events_are_kept",
   "idempotent_by_operation_id",
   "load_gives_what_was_asked",
+  "lookups",
   "names_are_exact",
   "page_order",
   "places_of_events_are_unique",
@@ -29,6 +30,7 @@ const CHECKS = [
 /** A right store of plain objects, in pieces that the broken ones below replace one at a time. */
 class Rows {
   records = new Map();
+  indexes = new Map();
   log = [];
 
   // What is written, and under which conditions.
@@ -62,8 +64,14 @@ class Rows {
     if (this.isApplied(changeSet.operation_id)) return "committed";
     const right = this.expectations(changeSet).every((each) => this.isAsExpected(each));
     if (!right || changeSet.events.some((event) => this.isTaken(event))) return this.refuse(changeSet);
-    for (const { record } of changeSet.puts) this.put(record);
-    for (const { key } of changeSet.deletes) this.records.delete(this.key(key));
+    for (const { record, index } of changeSet.puts) {
+      this.put(record);
+      this.index(record.key, index);
+    }
+    for (const { key } of changeSet.deletes) {
+      this.records.delete(this.key(key));
+      this.indexes.delete(this.key(key));
+    }
     for (const delta of changeSet.counters) this.count(this.records.get(this.key(delta.key)).counters, delta);
     this.append(changeSet);
     return "committed";
@@ -72,6 +80,10 @@ class Rows {
   put(record) {
     const { counters } = this.records.get(this.key(record.key)) ?? record;
     this.records.set(this.key(record.key), { ...record, counters });
+  }
+
+  index(key, index = {}) {
+    this.indexes.set(this.key(key), index);
   }
 
   count(counters, { accessed, at }) {
@@ -97,11 +109,24 @@ class Rows {
     return key.kind === kind && (namespace === null || key.namespace === namespace);
   }
 
+  /** The instant that a record is found by, 0 when it is found without one, nothing when it is not found. */
+  foundAt(by, { due_at, expires_at, fingerprints = [] }) {
+    if (by === undefined) return 0;
+    if ("fingerprint" in by) return fingerprints.includes(by.fingerprint) ? 0 : undefined;
+    const [at, until] = "due" in by ? [due_at, by.due] : [expires_at, by.expired];
+    return at <= until ? at : undefined;
+  }
+
   list(query, cursor) {
-    const rows = [...this.records.values()].filter(({ key }) => this.isListed(query, key));
-    const items = rows.map(({ key, revision }) => ({ key, revision }));
-    items.sort((a, b) => this.inOrder(a.key, b.key));
-    return this.page("items", items, query.limit, cursor);
+    const rows = [...this.records]
+      .filter(([, { key }]) => this.isListed(query, key))
+      .map(([text, { key, revision }]) => {
+        return { at: this.foundAt(query.by, this.indexes.get(text) ?? {}), key, revision };
+      })
+      .filter(({ at }) => at !== undefined);
+    rows.sort((a, b) => a.at - b.at || this.inOrder(a.key, b.key));
+    const { items, cursor: next } = this.page("items", rows, query.limit, cursor);
+    return { items: items.map(({ key, revision }) => ({ key, revision })), cursor: next };
   }
 
   events({ scope, limit }, cursor) {
@@ -131,7 +156,10 @@ class Rows {
 
   /** Whether a row comes after the one that a cursor tells of. */
   isAfter(kind, row, cursor, rows) {
-    if (kind === "items") return this.inOrder(row.key, JSON.parse(cursor)) > 0;
+    if (kind === "items") {
+      const last = JSON.parse(cursor);
+      return (row.at - last.at || this.inOrder(row.key, last.key)) > 0;
+    }
     return rows.indexOf(row) > rows.findIndex((each) => each.mac + each.stream === cursor);
   }
 
@@ -139,7 +167,7 @@ class Rows {
     const rest = cursor === null ? rows : rows.filter((row) => this.isAfter(kind, row, cursor, rows));
     const page = rest.slice(0, limit);
     const last = page.length < rest.length ? page.at(-1) : undefined;
-    const told = kind === "items" ? JSON.stringify(last?.key) : last && last.mac + last.stream;
+    const told = kind === "items" ? JSON.stringify(last) : last && last.mac + last.stream;
     return { [kind]: page, cursor: last === undefined ? null : told };
   }
 }
@@ -309,7 +337,7 @@ const MORE = {
       isAfter: (kind, row, cursor, rows) =>
         kind === "events"
           ? right.isAfter(kind, row, cursor, rows)
-          : bytewise(row.key.name, JSON.parse(cursor).name) > 0,
+          : bytewise(row.key.name, JSON.parse(cursor).key.name) > 0,
     }),
     "cursors",
     "a cursor is a namespace and a name",
@@ -319,10 +347,29 @@ const MORE = {
       isAfter: (kind, row, cursor, rows) =>
         kind === "events"
           ? right.isAfter(kind, row, cursor, rows)
-          : rows.indexOf(row) > rows.findIndex(({ key }) => JSON.stringify(key) === cursor),
+          : rows.indexOf(row) > rows.findIndex((each) => JSON.stringify(each) === cursor),
     }),
     "cursors",
     "between two pages of `list` shifted the next page",
+  ],
+  "lists all whatever it is asked for": [
+    () => ({ foundAt: () => 0 }),
+    "lookups",
+    "`list` by `due` gave records that were not asked for",
+  ],
+  "takes the beginning of time for none": [
+    (right) => ({
+      foundAt: (by, index) => right.foundAt(by, { ...index, due_at: index.due_at || undefined }),
+    }),
+    "lookups",
+    "`list` by `due` did not give every record that it is to find",
+  ],
+  "keeps the index of an earlier put": [
+    (right, store) => ({
+      index: (key, index) => right.index(key, { ...store.indexes.get(store.key(key)), ...index }),
+    }),
+    "lookups",
+    "found a record whose last put came without an index",
   ],
   "ends with an empty page and a cursor": [
     (right) => ({

@@ -42,6 +42,7 @@ def revision(number: int) -> Wire:
 def change_set(
     *,
     puts: Iterable[tuple[Wire, Any]] = (),
+    found: Iterable[tuple[Wire, Any, Wire]] = (),
     deletes: Iterable[tuple[Wire, Any]] = (),
     checks: Iterable[tuple[Wire, Any]] = (),
     counters: Iterable[tuple[Wire, int, int]] = (),
@@ -49,9 +50,10 @@ def change_set(
     operation_id: str | None = None,
 ) -> Wire:
     operation_id = operation_id or secrets.token_hex(16)
+    indexed = [{"record": record, "expected": expected, "index": index} for record, expected, index in found]
     return {
         "operation_id": operation_id,
-        "puts": [{"record": record, "expected": expected} for record, expected in puts],
+        "puts": [*({"record": record, "expected": expected} for record, expected in puts), *indexed],
         "deletes": [{"key": key, "expected": expected} for key, expected in deletes],
         "checks": [{"key": key, "expected": expected} for key, expected in checks],
         "counters": [{"key": key, "accessed": accessed, "at": at} for key, accessed, at in counters],
@@ -101,6 +103,13 @@ def pages(read: Callable[[str | None], Wire], items: str, most: int = 1000) -> l
 
 def listed(store: Store, kind: str = "secret", namespace: str | None = None, limit: int = 1000) -> list[list[Wire]]:
     query = {"kind": kind, "namespace": namespace, "limit": limit}
+    return pages(lambda cursor: store.list(query, cursor), "items")
+
+
+def looked_up(
+    store: Store, by: Wire, kind: str = "secret", namespace: str | None = None, limit: int = 1000
+) -> list[list[Wire]]:
+    query = {"kind": kind, "namespace": namespace, "by": by, "limit": limit}
     return pages(lambda cursor: store.list(query, cursor), "items")
 
 
@@ -408,6 +417,96 @@ class StoreBehaviour:
         hostile = ['"', "'", "[1]", "\\", "\n", "null", "\u2028", "\U0001f511"]
         put_new(store, *[key(name, name) for name in hostile])
         assert sorted(names(listed(store, limit=1))) == sorted((name, name) for name in hostile)
+
+    # Lookups.
+
+    @pytest.mark.parametrize(("what", "field"), [("due", "due_at"), ("expired", "expires_at")])
+    @pytest.mark.parametrize("limit", [1, 2, 3, 1000])
+    def test_what_is_due_or_over_comes_by_its_instant_and_then_by_its_key(
+        self, store: Store, what: str, field: str, limit: int
+    ) -> None:
+        instants = [1_700_000_000_000, 0, 999, 1000, 1000, 1_699_999_999_999, 253_402_300_799_999, -1]
+        keys = [key(name, space) for name, space in zip("hgfedcba", "ssstssss", strict=True)]
+        # The other instant says something else.
+        other = {"due_at": "expires_at", "expires_at": "due_at"}[field]
+        found = [(record(of), "absent", {field: at, other: -at}) for of, at in zip(keys, instants, strict=True)]
+        assert commit(store, found=found, puts=[(record(key("plain")), "absent")]) == "committed"
+        for until in (-2, -1, 0, 998, 999, 1000, 1_700_000_000_000, 253_402_300_799_999):
+            for space in (None, "s", "t", "u"):
+                expected = sorted(
+                    (at, of["namespace"], of["name"])
+                    for of, at in zip(keys, instants, strict=True)
+                    if at <= until and space in (None, of["namespace"])
+                )
+                listed = looked_up(store, {what: until}, namespace=space, limit=limit)
+                assert names(listed) == [(namespace, name) for _, namespace, name in expected]
+                assert all(len(page) == limit for page in listed[:-1])
+
+    @pytest.mark.parametrize("limit", [1, 1000])
+    def test_a_fingerprint_finds_who_has_it(self, store: Store, limit: int) -> None:
+        one, two = "ab" * 32, "cd" * 32
+        of = {("x", "B"): [one], ("x", "a"): [two, one], ("y", "A"): [one], ("y", "C"): [two], ("y", "D"): []}
+        found = [(record(key(name, space)), "absent", {"fingerprints": prints}) for (space, name), prints in of.items()]
+        assert commit(store, found=found) == "committed"
+        for sought in (one, two, one[:-1], one.upper(), "", "%"):
+            for space in (None, "x", "y", "z"):
+                listed = looked_up(store, {"fingerprint": sought}, namespace=space, limit=limit)
+                assert names(listed) == sorted(at for at in of if sought in of[at] and space in (None, at[0]))
+
+    def test_proposals_end_apart_from_secrets(self, store: Store) -> None:
+        found = [
+            (record(key("S")), "absent", {"expires_at": 1, "due_at": 1}),
+            *[(record(key(name, "", "pending")), "absent", {"expires_at": at}) for name, at in (("P", 2), ("Q", 1))],
+        ]
+        assert commit(store, found=found) == "committed"
+        assert names(looked_up(store, {"expired": 2}, "pending")) == [("", "Q"), ("", "P")]
+        assert names(looked_up(store, {"expired": 1}, "pending", "")) == [("", "Q")]
+        assert names(looked_up(store, {"expired": 2})) == [("default", "S")]
+        for by in ({"due": 9}, {"fingerprint": ""}):
+            assert names(looked_up(store, by, "pending")) == names(looked_up(store, by, "stream")) == []
+
+    def test_a_put_and_a_deletion_replace_what_a_record_is_found_by(self, store: Store) -> None:
+        def finds(*by: Wire) -> list[bool]:
+            return [names(looked_up(store, each)) == [("default", "A")] for each in by]
+
+        of, late = key("A"), {"due_at": 20, "expires_at": 20, "fingerprints": ["cd" * 32, "ef" * 32]}
+        early = {"due_at": 10, "expires_at": 10, "fingerprints": ["ab" * 32, "cd" * 32]}
+        before: list[Wire] = [{"due": 10}, {"expired": 10}, {"fingerprint": "ab" * 32}]
+        after: list[Wire] = [{"due": 20}, {"expired": 20}, {"fingerprint": "cd" * 32}, {"fingerprint": "ef" * 32}]
+        assert commit(store, found=[(record(of), "absent", early)]) == "committed"
+        assert finds(*before) == [True] * 3
+        assert commit(store, found=[(record(of, 2), revision(7), late)]) == "conflict"
+        assert (finds(*before), finds(after[3])) == ([True] * 3, [False])
+        assert commit(store, found=[(record(of, 2), revision(1), late)]) == "committed"
+        assert (finds(*before), finds(*after)) == ([False] * 3, [True] * 4)
+        # An access, a check and another secret's put leave it alone.
+        assert commit(store, counters=[(of, 1, 5)], checks=[(of, revision(2))]) == "committed"
+        assert commit(store, found=[(record(key("B")), "absent", {"due_at": 99})]) == "committed"
+        assert finds(*after) == [True] * 4
+        # Nor does what it is found by come back.
+        assert "index" not in loaded(store, of)[0]
+        assert commit(store, puts=[(record(of, 3), revision(2))]) == "committed"
+        assert finds(*after) == [False] * 4
+        assert commit(store, found=[(record(of, 4), revision(3), late)]) == "committed"
+        assert commit(store, deletes=[(of, revision(4))]) == "committed"
+        assert finds(*after) == [False] * 4
+        put_new(store, of)
+        assert finds(*after) == [False] * 4
+
+    def test_pages_of_what_is_due_stay_right_while_others_write(self, store: Store) -> None:
+        due = [(record(key(f"K{index}")), "absent", {"due_at": index // 3}) for index in range(9)]
+        assert commit(store, found=due) == "committed"
+        query = {"kind": "secret", "namespace": None, "by": {"due": 9}, "limit": 4}
+        first = store.list(query, None)
+        assert names([first["items"]]) == [("default", f"K{index}") for index in range(4)]
+        moved = [
+            (record(key("K0"), 2), revision(1), {"due_at": 2}),
+            (record(key("K7"), 2), revision(1), {"due_at": 0}),
+            (record(key("K3a")), "absent", {"due_at": 1}),
+        ]
+        assert commit(store, found=moved, deletes=[(key("K3"), revision(1))]) == "committed"
+        rest = pages(lambda cursor: store.list(query, cursor or first["cursor"]), "items")
+        assert [name for _, name in names(rest)] == ["K3a", "K4", "K5", "K0", "K6", "K8"]
 
     # Events.
 

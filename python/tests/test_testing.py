@@ -43,6 +43,7 @@ CHECKS = [
     "events_are_kept",
     "idempotent_by_operation_id",
     "load_gives_what_was_asked",
+    "lookups",
     "names_are_exact",
     "page_order",
     "places_of_events_are_unique",
@@ -58,6 +59,7 @@ class Rows:
 
     def __init__(self) -> None:
         self.records: dict[Key, Json] = {}
+        self.indexes: dict[Key, Json] = {}
         self.log: list[Json] = []
 
     # What is written, and under which conditions.
@@ -90,8 +92,10 @@ class Rows:
             return self.refuse(change_set)
         for put in change_set["puts"]:
             self.put(put["record"])
+            self.index(put["record"]["key"], put.get("index", {}))
         for delete in change_set["deletes"]:
             self.records.pop(self.key(delete["key"]), None)
+            self.indexes.pop(self.key(delete["key"]), None)
         for delta in change_set["counters"]:
             self.count(self.records[self.key(delta["key"])]["counters"], delta)
         self.append(change_set)
@@ -100,6 +104,9 @@ class Rows:
     def put(self, record: Json) -> None:
         key = self.key(record["key"])
         self.records[key] = {**record, "counters": self.records.get(key, record)["counters"]}
+
+    def index(self, key: Json, index: Json) -> None:
+        self.indexes[self.key(key)] = index
 
     def count(self, counters: Json, delta: Json) -> None:
         counters["accessed_count"] += delta["accessed"]
@@ -119,10 +126,25 @@ class Rows:
     def is_listed(self, query: Json, key: Json) -> bool:
         return key["kind"] == query["kind"] and query["namespace"] in (None, key["namespace"])
 
+    def found_at(self, by: Json | None, index: Json) -> int | None:
+        """The instant that a record is found by, 0 when it is found without one, nothing when it is not found."""
+        if by is None:
+            return 0
+        [(what, sought)] = by.items()
+        if what == "fingerprint":
+            return 0 if sought in index.get("fingerprints", []) else None
+        at: int | None = index.get({"due": "due_at", "expired": "expires_at"}[what])
+        return at if at is not None and at <= sought else None
+
     def list(self, query: Json, cursor: str | None, /) -> Json:
-        records = [record for record in self.records.values() if self.is_listed(query, record["key"])]
-        items = [{"key": record["key"], "revision": record["revision"]} for record in records]
-        return self.page("items", sorted(items, key=lambda item: self.order(item["key"])), query["limit"], cursor)
+        rows = []
+        for key, record in self.records.items():
+            at = self.found_at(query.get("by"), self.indexes.get(key, {}))
+            if at is not None and self.is_listed(query, record["key"]):
+                rows.append({"at": at, "key": record["key"], "revision": record["revision"]})
+        rows.sort(key=lambda row: (row["at"], self.order(row["key"])))
+        page = self.page("items", rows, query["limit"], cursor)
+        return {**page, "items": [{"key": row["key"], "revision": row["revision"]} for row in page["items"]]}
 
     def events(self, query: Json, cursor: str | None, /) -> Json:
         scope = query["scope"]
@@ -145,7 +167,7 @@ class Rows:
 
     def identity(self, row: Json) -> Any:
         """What a cursor says of the last row of a page."""
-        return [row["mac"], row["stream"], row["seq"]] if "stream" in row else [*self.order(row["key"])]
+        return [row["mac"], row["stream"], row["seq"]] if "stream" in row else [row["at"], *self.order(row["key"])]
 
     def page(self, kind: str, rows: Jsons, limit: int, cursor: str | None) -> Json:
         if cursor is not None:
@@ -277,6 +299,21 @@ class PagesByNameAlone(Rows):
             return super().page(kind, rows, limit, cursor)
         rows = [row for row in rows if cursor is None or row["key"]["name"] > cursor]
         return {kind: rows[:limit], "cursor": rows[limit - 1]["key"]["name"] if limit < len(rows) else None}
+
+
+class ListsAllWhateverItIsAskedFor(Rows):
+    def found_at(self, by: Json | None, index: Json) -> int | None:
+        return 0
+
+
+class TakesTheBeginningOfTimeForNone(Rows):
+    def found_at(self, by: Json | None, index: Json) -> int | None:
+        return super().found_at(by, {field: value for field, value in index.items() if value})
+
+
+class KeepsTheIndexOfAnEarlierPut(Rows):
+    def index(self, key: Json, index: Json) -> None:
+        super().index(key, {**self.indexes.get(self.key(key), {}), **index})
 
 
 class EndsWithAnEmptyPage(Rows):
@@ -415,6 +452,9 @@ MORE: list[tuple[type[Rows], str, str]] = [
     (CountsEventsForCursors, "cursors", "whatever is appended meanwhile: a cursor was lost, in the scope `slot`"),
     (PagesByNameAlone, "cursors", "a cursor is a namespace and a name"),
     (EndsWithAnEmptyPage, "cursors", "gave an empty page and a cursor"),
+    (ListsAllWhateverItIsAskedFor, "lookups", "`list` by `due` gave records that were not asked for"),
+    (TakesTheBeginningOfTimeForNone, "lookups", "`list` by `due` did not give every record that it is to find"),
+    (KeepsTheIndexOfAnEarlierPut, "lookups", "found a record whose last put came without an index"),
     (TakesAnEmptyNamespaceForAll, "queries_are_exact", "the empty namespace of a `list` was taken for any"),
     (ListsEveryKind, "queries_are_exact", "did not give exactly its own records"),
     (OrdersByCodeUnits, "page_order", "byte by byte in UTF-8"),
@@ -502,7 +542,7 @@ class EndsWithAnEmptyLastPage(Rows):
 
 @pytest.mark.parametrize("right", [Rows, LeavesOutNulls, LoadsInItsOwnOrder, EndsWithAnEmptyLastPage])
 def test_right_stores_of_other_habits_pass(right: type[Rows]) -> None:
-    assert len(check_store(right())) == 14
+    assert len(check_store(right())) == 15
 
 
 # Stores that raise, or answer in another shape: the kit ends, and says at which request, and why.
@@ -676,4 +716,4 @@ def test_an_asynchronous_store_is_sent_to_the_other_kit(asynchronous: Callable[[
     ) as raised:
         check_store(cast("Store", asynchronous()))
     assert raised.value.operation == "check_store"
-    assert len(asyncio.run(check_store_async(asynchronous()))) == 14
+    assert len(asyncio.run(check_store_async(asynchronous()))) == 15
