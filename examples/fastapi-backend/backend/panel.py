@@ -61,6 +61,7 @@ class ListQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
     kind: str
     namespace: str | None
+    by: dict[str, Any] | None = None
     limit: Limit
 
 
@@ -72,7 +73,9 @@ class EventQuery(BaseModel):
     limit: Limit
 
 
-_CURSOR = TypeAdapter[object](int | tuple[str | None, str | int | None], config=ConfigDict(strict=True))
+_CURSOR = TypeAdapter[object](
+    int | tuple[str | None, str | int | None] | tuple[str, str, str], config=ConfigDict(strict=True)
+)
 
 
 def _given_before(cursor: str) -> str:

@@ -132,6 +132,10 @@ def test_a_vault_of_the_panel_and_the_service_s_are_one(
         ],
         *[("events", {"query": {"scope": "latest", "limit": n}, "cursor": None}) for n in (0, -1, 1001)],
         *[
+            ("list", {"query": {"kind": "secret", "namespace": None, "by": by, "limit": 1}, "cursor": None})
+            for by in ("due", {}, {"due": "x"}, {"due": 1e300}, {"due": 1, "expired": 1}, {"name": "A"})
+        ],
+        *[
             ("list", {"query": {"kind": kind, "namespace": None, "limit": 10}, "cursor": cursor})
             for kind in ("secret", "stream")
             for cursor in ("", "garbage", "[", '["a"]', '{"a": 1}', '["a", ["b"]]', "[" * 100_000, "1.5", "true")
@@ -162,6 +166,7 @@ def test_what_is_no_request_of_a_vault_is_refused(panel: httpx.Client, callback:
         ("list", {"query": {"kind": "CANARY", "namespace": None, "limit": 10}, "cursor": None}),
         ("list", {"query": {"kind": "secret", "namespace": None, "limit": 10, "CANARY": 1}, "cursor": None}),
         ("list", {"query": {"kind": "secret", "namespace": None, "limit": 10}, "cursor": "CANARY"}),
+        ("list", {"query": {"kind": "secret", "namespace": None, "by": {"CANARY": 1}, "limit": 10}, "cursor": None}),
         ("events", {"query": {"scope": "CANARY", "limit": 10}, "cursor": None}),
         ("events", {"query": {"scope": {"CANARY": {}}, "limit": 10}, "cursor": None}),
         ("events", {"query": {"scope": {"CANARY\ud800": {}}, "limit": 10}, "cursor": None}),
@@ -200,6 +205,8 @@ def test_pages_go_on_where_the_last_one_ended(alice: httpx.Client, panel: httpx.
     for kind in ("secret", "stream"):
         query = {"kind": kind, "namespace": None, "limit": 1}
         assert ends(lambda cursor, query=query: store.list(query, cursor)) >= len(names)  # type: ignore[misc]
+    due = {"kind": "secret", "namespace": None, "by": {"due": 10**14}, "limit": 1}
+    assert ends(lambda cursor: store.list(due, cursor)) >= len(names)
     slot = {"slot": {"namespace": "default", "name": names[0]}}
     for scope, at_least in (("latest", 3), ("chained", 3), ("unchained", 0), (slot, 1)):
         asked = {"scope": scope, "limit": 1}
