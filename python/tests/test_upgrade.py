@@ -65,7 +65,7 @@ def kept(path: Path) -> list[list[tuple[Any, ...]]]:
     found = []
     for (table,) in tables.fetchall():
         columns = scratch.execute(f"SELECT group_concat('\"' || name || '\"') FROM pragma_table_info('{table}')")
-        found.append(rows(path, f"SELECT {columns.fetchone()[0]} FROM {table} ORDER BY 1, 2"))  # noqa: S608
+        found.append(rows(path, f"SELECT {columns.fetchone()[0]} FROM {table} ORDER BY 1, 2"))
     scratch.close()
     return found
 
@@ -121,7 +121,7 @@ def test_what_lists_find_records_by_is_what_the_core_gives_when_it_puts_them_aga
 def damaged(namespace: str, name: str, data: str, **columns: Any) -> tuple[str, list[Any]]:
     given = {"namespace": namespace, "name": name, "data": data, "record_mac": "ab" * 32, **columns}
     marks = ", ".join("?" * len(given))
-    return f"INSERT INTO secrets ({', '.join(given)}) VALUES ({marks})", list(given.values())  # noqa: S608
+    return f"INSERT INTO secrets ({', '.join(given)}) VALUES ({marks})", list(given.values())
 
 
 def test_compromised_values_are_not_found_and_damaged_bodies_do_not_stand_in_the_way(old: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_column_that_another_program_has_under_a_new_name_is_not_taken_from_it
     rows(old, f"ALTER TABLE {table} RENAME COLUMN {column} TO theirs")
     with SQLiteStore(old) as store:
         Vault(Keyring.parse(KEY), store).verify_audit(actor="alice")
-    assert {value for (value,) in rows(old, f"SELECT theirs FROM {table} WHERE id < 4")} == {"theirs"}  # noqa: S608
+    assert {value for (value,) in rows(old, f"SELECT theirs FROM {table} WHERE id < 4")} == {"theirs"}
 
 
 @pytest.mark.parametrize("column", ["expires_at", "rotation_due"])
@@ -182,7 +182,7 @@ def test_a_bot_s_table_with_a_column_of_such_a_name_is_refused_until_it_is_renam
     assert path.read_bytes() == before
     rows(path, f"ALTER TABLE secrets RENAME COLUMN {column} TO theirs")
     SQLiteStore(path).close()
-    assert rows(path, f"SELECT theirs, {column} FROM secrets") == [("tomorrow", None)]  # noqa: S608
+    assert rows(path, f"SELECT theirs, {column} FROM secrets") == [("tomorrow", None)]
 
 
 def test_a_newer_version_is_refused_and_left_alone(old: Path) -> None:
@@ -244,10 +244,10 @@ def test_an_upgrade_that_fails_half_way_is_taken_back(
 def test_it_has_the_tables_and_indexes_of_a_fresh_one(old: Path, tmp_path: Path) -> None:
     def shape(path: Path) -> tuple[Any, Any]:
         ours = "name LIKE 'strongroom%' OR name LIKE 'secrets%'"
-        objects = rows(path, f"SELECT type, name FROM sqlite_master WHERE {ours} ORDER BY name")  # noqa: S608
+        objects = rows(path, f"SELECT type, name FROM sqlite_master WHERE {ours} ORDER BY name")
         tables = ("secrets", "secrets_audit", "strongroom_records", "strongroom_fingerprints")
         columns = {
-            table: rows(path, f"SELECT name, type, \"notnull\", pk FROM pragma_table_info('{table}')")  # noqa: S608
+            table: rows(path, f"SELECT name, type, \"notnull\", pk FROM pragma_table_info('{table}')")
             for table in tables
         }
         theirs = {"team", "owner_id"}

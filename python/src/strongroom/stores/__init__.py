@@ -45,8 +45,10 @@ class Store(Protocol):
     def commit(self, change_set: dict[str, Any], /) -> CommitAnswer:
         """Applies all of a change set or none of it.
 
-        A put may have an `index`, `{"due_at", "expires_at", "fingerprints"}`, each perhaps absent: what `list` finds the
-        record by from then on, in place of what it was found by before. It is never loaded. A store that finds the operation id among its events answers `committed` and does nothing. `conflict` says that
+        A put may have an `index`, `{"due_at", "expires_at", "fingerprints"}`, each perhaps absent: what `list` finds
+        the record by from then on, in place of what it was found by before. It is never loaded.
+
+        A store that finds the operation id among its events answers `committed` and does nothing. `conflict` says that
         a record is not as expected, or that the place of an event is taken; `failed` that nothing was applied. A store
         that does not know raises, and is asked again with the same operation id.
         """

@@ -28,9 +28,9 @@ _STATEMENTS: dict[str, str] = json.loads(_native.sqlite_statements())
 class SQLiteStore:
     """A store in a SQLite file. A file that does not exist is made.
 
-    One of an earlier strongroom is brought up to date, and no earlier one opens it then. One that another program filled
-    is adopted in place, after a copy beside it (`bot.db.before-strongroom`): its rows, further columns, indexes and
-    triggers stay. Threads take turns.
+    One of an earlier strongroom is brought up to date, and no earlier one opens it then. One that another program
+    filled is adopted in place, after a copy beside it (`bot.db.before-strongroom`): its rows, further columns, indexes
+    and triggers stay. Threads take turns.
 
     >>> from strongroom import Keyring, Vault
     >>> with SQLiteStore(":memory:") as store:
