@@ -53,7 +53,8 @@ impl Reference {
     /// # Ok::<(), strongroom::Error>(())
     /// ```
     pub fn parse(text: &str) -> Result<Reference> {
-        read(text).map_err(|fault| Error::new(ErrorCode::ReferenceInvalid, format!("the reference {fault}; {ADVICE}")))
+        read(text, None)
+            .map_err(|fault| Error::new(ErrorCode::ReferenceInvalid, format!("the reference {fault}; {ADVICE}")))
     }
 }
 
@@ -86,21 +87,27 @@ pub fn is_variable(name: &str) -> bool {
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-fn read(text: &str) -> Result<Reference, &'static str> {
+/// Whether it can be the path of a file: 1 to 4096 bytes without NUL.
+pub(crate) fn is_path(path: &str) -> bool {
+    (1..=REFERENCE_MAX).contains(&path.len()) && !path.contains('\0')
+}
+
+/// With the namespace of a secret that names none.
+fn read(text: &str, own: Option<&str>) -> Result<Reference, &'static str> {
     let Some((kind @ ("secret" | "env" | "file"), rest)) = text.split_once(':') else { return Ok(Reference::Plain) };
     if rest.len() > REFERENCE_MAX {
         return Err("is longer than 4096 bytes");
     }
     match kind {
         "secret" => {
-            let (namespace, name) = rest.split_once(':').map_or((None, rest), |(space, name)| (Some(space), name));
+            let (namespace, name) = rest.split_once(':').map_or((own, rest), |(space, name)| (Some(space), name));
             let fault = "names no secret: 1 to 128 of the characters A-Z a-z 0-9 _ . - /, and so the namespace";
             Slot::parse(namespace, name).map(Reference::Secret).map_err(|_| fault)
         }
         "env" if is_variable(rest) => Ok(Reference::Env(rest.into())),
         "env" => Err("names no variable: letters A-Z a-z, digits and _, no digit first"),
         _ if rest.is_empty() => Err("names no file"),
-        _ if rest.contains('\0') => Err("names no file: it contains a NUL character"),
+        _ if !is_path(rest) => Err("names no file: it contains a NUL character"),
         _ => Ok(Reference::File(rest.into())),
     }
 }
@@ -202,7 +209,12 @@ pub struct Found {
 /// # Ok::<(), strongroom::Error>(())
 /// ```
 pub fn find(tree: &Json) -> Result<Vec<Found>> {
-    let mut walk = Walk::default();
+    find_in(tree, None)
+}
+
+/// The same with a namespace for the secrets that are named without one.
+pub fn find_in(tree: &Json, namespace: Option<&str>) -> Result<Vec<Found>> {
+    let mut walk = Walk { namespace, ..Walk::default() };
     walk.visit(tree)?;
     if walk.malformed == 0 {
         return Ok(walk.found);
@@ -220,14 +232,15 @@ fn plural(count: usize, noun: &str) -> String {
 }
 
 #[derive(Default)]
-struct Walk {
+struct Walk<'a> {
+    namespace: Option<&'a str>,
     here: Place,
     found: Vec<Found>,
     listed: Vec<String>,
     malformed: usize,
 }
 
-impl Walk {
+impl Walk<'_> {
     // INVARIANT: it calls itself at most DEPTH_MAX times, whatever the tree.
     fn visit(&mut self, tree: &Json) -> Result<()> {
         match tree {
@@ -274,7 +287,7 @@ impl Walk {
             let message = format!("the tree holds more than {TEXTS_MAX} texts: resolve it in parts");
             return Err(Error::new(ErrorCode::LimitExceeded, message));
         }
-        match read(text) {
+        match read(text, self.namespace) {
             Ok(reference) => self.found.push(Found { place: self.here.clone(), reference }),
             Err(fault) => {
                 self.malformed += 1;

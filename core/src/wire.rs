@@ -10,6 +10,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use zeroize::Zeroize;
 
 /// What is wrong with the shape of some JSON: names the field where it can, and repeats no value.
 pub type Fault = Cow<'static, str>;
@@ -57,6 +58,18 @@ pub enum Json {
     List(Vec<Json>),
     /// An object, its fields in the order in which they stand.
     Object(Vec<(String, Json)>),
+}
+
+impl Zeroize for Json {
+    /// Wipes every text of it, for a tree that may hold secrets. Names of fields stay.
+    fn zeroize(&mut self) {
+        match self {
+            Json::Text(text) => text.zeroize(),
+            Json::List(items) => items.iter_mut().for_each(Zeroize::zeroize),
+            Json::Object(fields) => fields.iter_mut().for_each(|(_, value)| value.zeroize()),
+            Json::Null | Json::Bool(_) | Json::Unsigned(_) | Json::Negative(_) | Json::Fraction => {}
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Json {

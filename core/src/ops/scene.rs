@@ -82,14 +82,7 @@ impl<'a> Scene<'a> {
         let stream = stream.map(|record| StreamHead::verify(&record, &head.keys.record)).transpose()?;
         let (ring_revision, policy_revision) =
             (revision_of(&ring), policy.as_ref().map_or(0, |policy| policy.revision));
-        if stream
-            .as_ref()
-            .is_some_and(|head| ring_revision < head.ring_revision || policy_revision < head.policy_revision)
-        {
-            let message =
-                "the policy or the ring of keys was put back to an earlier state than the secret was used under";
-            return Err(Error::new(ErrorCode::RecordTampered, message));
-        }
+        check_not_put_back(stream.as_ref(), (ring_revision, policy_revision))?;
         if ring.as_ref().is_some_and(|ring| ring.is_retired(&head.sealed_under)) {
             return Err(head_record.tampered("it is sealed under a retired key: it was put back to an earlier state"));
         }
@@ -101,6 +94,17 @@ impl<'a> Scene<'a> {
     /// What allows an actor something here; nothing needs to where there is no policy. Errors: `PERMISSION_DENIED`.
     pub(super) fn permit(&self, actor: &Actor, permission: Permission, scope: Scope<'_>) -> Result<Option<String>> {
         let grants = self.secret().ok().flatten().map(|secret| secret.grants.as_slice()).unwrap_or_default();
+        self.permit_with(actor, permission, scope, grants)
+    }
+
+    /// The same for a secret that has certain grants. Errors: `PERMISSION_DENIED`.
+    pub(super) fn permit_with(
+        &self,
+        actor: &Actor,
+        permission: Permission,
+        scope: Scope<'_>,
+        grants: &[Grant],
+    ) -> Result<Option<String>> {
         match self.decision(actor, permission, scope, grants) {
             Decision { allowed: true, rule } => Ok(rule),
             // Alike whether there is such a secret or not: who may not read it does not learn that either.
@@ -147,14 +151,7 @@ impl<'a> Scene<'a> {
             Some(secret) => Ok(secret),
             None => {
                 slot.check()?;
-                // A name that no secret ever had is not repeated: it may be a value that was pasted in its place.
-                let what = if self.stream.is_some() {
-                    format!("{slot} was deleted")
-                } else {
-                    "there is no secret of that name".into()
-                };
-                let message = format!("Secret not found: {what}; check the spelling against the list");
-                Err(Error::new(ErrorCode::SecretNotFound, message))
+                Err(not_found(slot, self.stream.is_some()))
             }
         }
     }
@@ -225,6 +222,23 @@ impl<'a> Scene<'a> {
     pub(super) fn expected_stream(&self) -> Expected {
         expected(self.stream.as_ref().map_or(0, |head| head.revision))
     }
+}
+
+/// The error for a slot in which no secret stands; whether one was there before.
+pub(super) fn not_found(slot: &Slot, was_there: bool) -> Error {
+    // A name that no secret ever had is not repeated: it may be a value that was pasted in its place.
+    let what = if was_there { format!("{slot} was deleted") } else { "there is no secret of that name".into() };
+    let message = format!("Secret not found: {what}; check the spelling against the list");
+    Error::new(ErrorCode::SecretNotFound, message)
+}
+
+/// Whether ring and policy are at least those that a stream's last event was decided under. Errors: `RECORD_TAMPERED`.
+pub(super) fn check_not_put_back(stream: Option<&StreamHead>, (ring, policy): (u64, u64)) -> Result<()> {
+    if stream.is_some_and(|head| ring < head.ring_revision || policy < head.policy_revision) {
+        let message = "the policy or the ring of keys was put back to an earlier state than the secret was used under";
+        return Err(Error::new(ErrorCode::RecordTampered, message));
+    }
+    Ok(())
 }
 
 fn revision_of(ring: &Option<Ring>) -> u64 {

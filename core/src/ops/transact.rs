@@ -28,11 +28,20 @@ pub(super) struct Call<'a> {
     pub(super) scope: Scope<'a>,
     /// Records to load besides.
     pub(super) also: Vec<RecordKey>,
+    /// Of an operation on many: the secrets, for each of which the decision asks for the permission.
+    pub(super) slots: &'a [Slot],
 }
 
 impl<'a> Call<'a> {
     pub(super) fn of_vault(action: Action, actor: &'a Actor) -> Self {
-        Call { action, actor, slot: None, permission: permission_for(action), scope: Scope::Vault, also: Vec::new() }
+        let permission = permission_for(action);
+        Call { action, actor, slot: None, permission, scope: Scope::Vault, also: Vec::new(), slots: &[] }
+    }
+
+    /// Of many secrets, which are loaded with the heads of their streams.
+    pub(super) fn of_many(action: Action, actor: &'a Actor, slots: &'a [Slot]) -> Self {
+        let also = slots.iter().flat_map(|slot| [RecordKey::secret(slot), RecordKey::stream(slot)]).collect();
+        Call { also, slots, ..Call::of_vault(action, actor) }
     }
 
     pub(super) fn of_secret(action: Action, actor: &'a Actor, slot: &'a Slot) -> Self {
@@ -171,6 +180,9 @@ pub(super) async fn authorized(io: &Io, settings: &Settings, call: &Call<'_>) ->
 /// What allows a call. Errors: `SESSION_EXPIRED`, `PERMISSION_DENIED`.
 fn authorize(scene: &Scene<'_>, call: &Call<'_>) -> Result<Option<String>> {
     scene.settings.authorize(call.actor, scene.now)?;
+    if !call.slots.is_empty() {
+        return Ok(None);
+    }
     call.permission.map_or(Ok(None), |permission| scene.permit(call.actor, permission, call.scope))
 }
 
