@@ -9,7 +9,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use strongroom::flow::{Applied, CommitAnswer, Item, RotatorStep};
 use strongroom::generate::Generator;
-use strongroom::ops::{Expiry, NewValue, Rotation, Setting, WithoutGenerator};
+use strongroom::ops::{Assignment, Expiry, IfExists, ManyOptions, NewValue, Rotation, Setting, WithoutGenerator};
 use strongroom::policy::{Grantee, Permission, Policy};
 use strongroom::record::{Change, Record, RecordKey, RecordKind};
 use strongroom::store::MemoryStore;
@@ -61,6 +61,10 @@ fn cut_short(world: &World, store: &MemoryStore) -> MemoryStore {
         reply = Some(Reply { number, answer });
     }
     panic!("it asked for no activation");
+}
+
+fn some_secrets() -> (Vec<Assignment>, ManyOptions) {
+    support::assignments(&[("A", "new"), ("GONE", "new"), ("NEW", "new")])
 }
 
 /// All for one user, nothing for anybody else.
@@ -229,6 +233,20 @@ fn cases() -> Vec<Case> {
     });
     let cut_short = cut_short(&world, &lived_in);
     add!("resume a rotator", &cut_short, None, |v, a, e| v.rotate_with_rotator(a, &slot("A"), None, None, e));
+    add!("get_many", &lived_in, None, |v, a, e| v.get_many(a, vec![slot("A"), slot("nexus:C")], e));
+    add!("get_many with an unknown one", &lived_in, missing, |v, a, e| {
+        v.get_many(a, vec![slot("A"), slot("UNKNOWN")], e)
+    });
+    add!("set_many", &lived_in, None, |v, a, e| v.set_many(a, some_secrets(), e));
+    add!("set_many in an empty store", &empty, None, |v, a, e| v.set_many(a, some_secrets(), e));
+    add!("set_many in an old store", &old, None, |v, a, e| v.set_many(a, some_secrets(), e));
+    let exists = Some(Code::SecretExists);
+    add!("set_many of what is there", &lived_in, exists, |v, a, e| {
+        let (assignments, options) = some_secrets();
+        v.set_many(a, (assignments, ManyOptions { if_exists: IfExists::Fail, ..options }), e)
+    });
+    add!("provision", &lived_in, None, |v, a, e| v.provision(a, support::needs(&["A", "NEW", "GONE"]), e));
+    add!("check", &lived_in, None, |v, a, e| v.check(a, support::needs(&["A", "NEW", "GONE"]), e));
     add!("rekey of what is new", &lived_in, None, |v, a, e| v.rekey(a, (None, 100), e).unwrap());
 
     // The vaults of a keyring that moved on, of one that did not, and of a policy that denies.

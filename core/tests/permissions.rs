@@ -104,6 +104,10 @@ fn operations(spare: KeyId, grant: &str, open: &str) -> Vec<Op> {
     op!("grants", Some(P::Admin), |v, a, e| v.grants(a, &slot("A"), e));
     op!("rekey", Some(P::Admin), |v, a, e| v.rekey(a, (None, 100), e).unwrap());
     op!("retire", Some(P::Admin), |v, a, e| v.retire(a, spare, e));
+    op!("get_many", Some(P::Read), |v, a, e| v.get_many(a, vec![slot("A")], e));
+    op!("set_many", Some(P::Write), |v, a, e| v.set_many(a, support::assignments(&[("A", "new")]), e));
+    op!("provision", Some(P::Write), |v, a, e| v.provision(a, support::needs(&["A"]), e));
+    op!("check", Some(P::Read), |v, a, e| v.check(a, support::needs(&["A"]), e));
     let commands = [("secret get A", P::Read), ("secret set A x", P::Write), ("secret list", P::List)];
     for (text, needs) in commands.into_iter().chain([("secret delete A", P::Delete), ("secret audit A", P::Read)]) {
         let make: Make = Box::new(move |v, a, e| v.command(a, secret(text), e).map(|reply| reply.code));

@@ -25,7 +25,7 @@ pub use placeholder::PlaceholderRule;
 pub use weakness::{Weakness, check_value};
 
 use crate::error::{Error, ErrorCode, Result};
-use crate::generate::CharacterClass;
+use crate::generate::{CharacterClass, Generator};
 use crate::ident::Slot;
 use crate::rotation::Sensitivity;
 use crate::wire::Json;
@@ -107,11 +107,11 @@ pub struct Entry {
     pub classes: Vec<CharacterClass>,
     /// `sensitivity`: how often a secret is to be rotated.
     pub sensitivity: Option<Sensitivity>,
-    /// `generator`: how to make a secret, as it is written; it is for others to read.
-    pub generator: Option<Json>,
+    /// `generator`: how to make a secret; a name or an object, see [`Generator`].
+    pub generator: Option<Generator>,
     /// `note`: for people, up to 4096 bytes.
     pub note: Option<String>,
-    /// `notify`: whom to tell, up to 32 contacts.
+    /// `notify`: whom to tell, up to 16 contacts.
     pub notify: Vec<String>,
 }
 

@@ -6,9 +6,9 @@
 use super::weakness::broken_rules;
 use super::{CLASSES, ENTRIES_MAX, Entry, Kind, Manifest, Pattern, SENSITIVITIES, ValueType};
 use crate::error::{Error, ErrorCode, Result};
-use crate::generate::CharacterClass;
+use crate::generate::{CharacterClass, Generator};
 use crate::ident::Slot;
-use crate::wire::{Fields, Json};
+use crate::wire::{Fields, FromJson, Json};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -19,7 +19,7 @@ const ENVIRONMENTS_MAX: usize = 64;
 const ENVIRONMENT_LENGTH_MAX: usize = 64;
 const DEFAULT_MAX: usize = 65_536;
 const NOTE_MAX: usize = 4096;
-const CONTACTS_MAX: usize = 32;
+const CONTACTS_MAX: usize = 16;
 const CONTACT_LENGTH_MAX: usize = 256;
 
 const VERSION: &str = "it must be 1, the version of the format";
@@ -27,7 +27,7 @@ const ENVIRONMENTS: &str = "it must be a list of 1 to 64 different names, each 1
 const MINIMUM_LENGTH: &str = "it must be an integer from 1 to 65536";
 const PATTERN: &str = "it must be 1 to 256 bytes of text without control characters, in which * and ? are wildcards";
 const NOTE: &str = "it must be text of at most 4096 bytes";
-const NOTIFY: &str = "it must be a list of at most 32 texts, each 1 to 256 bytes without control characters";
+const NOTIFY: &str = "it must be a list of at most 16 texts, each 1 to 256 bytes without control characters";
 const DEFAULT: &str = "it must be text of at most 65536 bytes without NUL, an integer, true or false";
 const NO_VALUES: &str = "a secret has none: its value has no place in a manifest";
 const SECRETS_ONLY: &str = "only secrets have one";
@@ -101,11 +101,13 @@ fn entry(fields: &mut Reader<'_>, namespace: Option<&str>, declared: &[String]) 
     let classes = fields.classes();
     let sensitivity = fields.one_of("sensitivity", SENSITIVITIES);
     let generator = fields.take("generator");
+    let generator = generator.and_then(|given| match Generator::from_json(given) {
+        _ if kind == Kind::Plain => fields.refused("generator", SECRETS_ONLY),
+        Ok(generator) => Some(generator),
+        Err(fault) => fields.refused("generator", &fault),
+    });
     if kind == Kind::Plain && sensitivity.is_some() {
         fields.mistake("sensitivity", SECRETS_ONLY);
-    }
-    if kind == Kind::Plain && generator.is_some() {
-        fields.mistake("generator", SECRETS_ONLY);
     }
     let note = fields.text("note");
     if note.as_ref().is_some_and(|note| note.len() > NOTE_MAX) {

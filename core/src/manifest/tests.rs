@@ -41,7 +41,7 @@ fn seed() -> Value {
             { "name": "POSTGRES_SSL_MODE", "kind": "plain", "default": "require" },
             { "name": "POSTGRES_PASSWORD", "environments": ["production"], "minimum_length": 16,
               "classes": ["lower", "upper", "digit", "symbol"], "sensitivity": "critical",
-              "generator": { "password": { "length": 24 } }, "notify": ["dba@corp.test"],
+              "generator": { "kind": "password", "length": 24 }, "notify": ["dba@corp.test"],
               "note": "Use strong password\nMaintenance window: Sundays, 02:00 UTC" },
             { "name": "POSTGRES_PASSWORD", "environments": ["development", "staging"] },
             { "name": "SECRET_KEY", "minimum_length": 32 },
@@ -65,7 +65,7 @@ fn the_seeds_settings_are_read_with_their_defaults() {
     assert_eq!(password.classes.len(), 4);
     assert_eq!(password.sensitivity, Some(Sensitivity::Critical));
     assert_eq!(password.notify, ["dba@corp.test"]);
-    assert!(matches!(password.generator, Some(Json::Object(_))));
+    assert_eq!(password.generator.as_ref().map(Generator::name), Some("password"));
     assert!(password.is_for(Some("production")) && !password.is_for(Some("staging")) && password.is_for(None));
     assert!(other.is_for(Some("staging")) && host.is_for(Some("anything")));
     assert!(manifest.check_environment("staging").is_ok());
@@ -119,7 +119,11 @@ fn every_mistake_is_told_in_one_error_that_repeats_no_value() {
         (json!({ "note": "x".repeat(4097) }), "`note`: it must be text of at most"),
         (json!({ "notify": "canary" }), "`notify`"),
         (json!({ "notify": ["canary\n"] }), "`notify`"),
-        (json!({ "notify": vec!["x"; 33] }), "`notify`"),
+        (json!({ "notify": vec!["x"; 17] }), "`notify`: it must be a list of at most 16"),
+        (json!({ "generator": "canary" }), "`generator`: the generator is not known"),
+        (json!({ "generator": { "kind": "hex", "bytes": 8 } }), "`generator`: 8 bytes have 64 bits of randomness"),
+        (json!({ "generator": { "kind": "hex", "length": 8 } }), "`generator`: unknown field `length`"),
+        (json!({ "generator": ["canary"] }), "`generator`: it must be an object"),
         (json!({ "sensitivty": "high" }), "unknown field `sensitivty`"),
         (json!({ "canary Value": "x" }), "it has an unknown field"),
     ] {

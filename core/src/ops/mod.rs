@@ -18,9 +18,11 @@ mod grants;
 mod identify;
 mod initialise;
 mod list;
+mod many;
 mod place;
 mod policy;
 mod propose;
+mod provision;
 mod purge;
 mod rekey;
 mod resolve;
@@ -49,8 +51,10 @@ pub use get::Revealed;
 pub use grants::{Granted, Grants};
 pub use identify::Identified;
 pub use list::{Listed, Listing};
+pub use many::{Assignment, IfExists, MANY_MAX, ManyOptions, Origin, Run, Skipped, WrittenMany};
 pub use policy::PolicyInForce;
 pub use propose::Proposed;
+pub use provision::{EntryReport, EntryState, ManifestReport, PlainValues};
 pub use purge::Purged;
 pub use rekey::Rekeyed;
 pub use resolve::{RESOLVE_MAX, Resolved, ResolvedText, ResolvedValue};
@@ -77,8 +81,10 @@ pub(crate) use grace::revoke_previous;
 pub(crate) use grants::{grant, grants, revoke};
 pub(crate) use identify::identify;
 pub(crate) use list::list;
+pub(crate) use many::{get_many, set_many};
 pub(crate) use policy::{policy, set_policy};
 pub(crate) use propose::propose;
+pub(crate) use provision::{check, provision};
 pub(crate) use purge::purge;
 pub(crate) use rekey::{REKEY_PAGE_MAX, rekey};
 pub(crate) use resolve::{References, resolve};
@@ -99,12 +105,13 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::flow::Io;
 use crate::ident::Actor;
 use crate::keyring::Keyring;
-use crate::policy::{Decision, Permission, Policy, Subject};
+use crate::policy::{Decision, Permission, Policy, Scope, Subject};
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// Whether an actor may send commands at all; a refusal is recorded. For commands that are no operation.
@@ -133,8 +140,14 @@ impl Settings {
     fn authorize_first(&self, call: &transact::Call<'_>, now: Timestamp) -> Result<()> {
         self.authorize(call.actor, now)?;
         let subject = Subject { user: call.actor.id(), roles: call.actor.roles() };
+        let scopes: Vec<Scope<'_>> = match call.slots {
+            [] => vec![call.scope],
+            slots => slots.iter().map(Scope::from).collect(),
+        };
         match (&self.policy, call.permission) {
-            (Some(policy), Some(permission)) if !policy.decide(subject, permission, call.scope).allowed => {
+            (Some(policy), Some(permission))
+                if scopes.iter().any(|scope| !policy.decide(subject, permission, *scope).allowed) =>
+            {
                 Err(Decision::refusal(permission, None))
             }
             // There is no proposal yet, and no command that was not understood makes a vault.

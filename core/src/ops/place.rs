@@ -1,6 +1,7 @@
 //! What stands in the slots of an operation on many, and what is wrong there, told in one error.
 
 use super::scene::{Scene, check_not_put_back, not_found, verify_secret};
+use super::set::Found;
 use crate::encoding::hex;
 use crate::error::{Error, ErrorCode, Result};
 use crate::ident::{Actor, Slot};
@@ -64,6 +65,12 @@ impl Place<'_> {
                 Err(not_found(self.slot, self.stream.is_some()))
             }
         }
+    }
+
+    /// The same for what gives the slot a value. Errors: `RECORD_TAMPERED`.
+    pub(super) fn found(&self) -> Result<Found<'_>> {
+        let compromised = self.stream.as_ref().map(|stream| stream.compromised.as_slice()).unwrap_or_default();
+        Ok(Found { secret: self.secret()?, compromised })
     }
 
     /// The head of the secret's own stream, from the start for one that is to be created.

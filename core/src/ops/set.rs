@@ -140,16 +140,53 @@ pub(super) fn plan_set(
     slot: &Slot,
     (value, setting): (&SecretBytes, &Setting),
 ) -> Result<Plan<Written>> {
-    scene.settings.check_value(value)?;
-    match scene.secret()? {
-        Some(secret) => {
-            let mut secret = secret.clone();
-            setting.tell(&mut secret)?;
-            let why = (Action::Set, Reason::Manual);
-            plan_new_version(scene, entropy, actor, secret, (value, setting.end(scene.now)?), why)
-        }
-        None => plan_create(scene, entropy, actor, slot, (value, setting)),
+    let found = Found { secret: scene.secret()?, compromised: scene.compromised_before() };
+    let reason = Reason::Manual;
+    let secret = secret_with(scene, entropy, actor, (slot, found), (value, setting, reason))?;
+    if secret.revision == 0 {
+        return plan_create(scene, &secret);
     }
+    plan_update(scene, secret, Detail { reason: Some(reason), ..Detail::of(Action::Set) })
+}
+
+/// What stands in a slot: a secret, and what those that were there before must never have given to a new one.
+#[derive(Clone, Copy)]
+pub(super) struct Found<'a> {
+    pub(super) secret: Option<&'a SecretRecord>,
+    pub(super) compromised: &'a [String],
+}
+
+/// The secret that has a value from now on, to be written: a new one, or the one that is there with another version.
+pub(super) fn secret_with(
+    scene: &Scene<'_>,
+    entropy: &mut dyn Entropy,
+    actor: &Actor,
+    (slot, found): (&Slot, Found<'_>),
+    (value, setting, reason): (&SecretBytes, &Setting, Reason),
+) -> Result<SecretRecord> {
+    scene.settings.check_value(value)?;
+    let mut secret = match found.secret {
+        Some(secret) => secret.clone(),
+        None => {
+            slot.check()?;
+            SecretRecord {
+                compromised: found.compromised.to_vec(),
+                created_by: Some(actor.id().to_string()),
+                created_at: Some(scene.now),
+                ..SecretRecord::unset(slot.clone(), make_bytes(entropy)?)
+            }
+        }
+    };
+    setting.tell(&mut secret)?;
+    let end = setting.end(scene.now)?;
+    secret.updated_at = Some(scene.now);
+    if secret.revision > 0 {
+        push_new_version(scene, entropy, actor, &mut secret, (value, end), reason)?;
+    } else {
+        secret.expires_at = end;
+        secret.current = seal_version(scene, entropy, actor, &secret, 1, value, reason)?;
+    }
+    Ok(secret)
 }
 
 /// The plan of a change of an existing secret that leaves its values alone.
@@ -170,32 +207,26 @@ pub(super) fn plan_new_version(
     (value, expires_at): (&SecretBytes, Option<Timestamp>),
     (action, reason): (Action, Reason),
 ) -> Result<Plan<Written>> {
-    let number = secret.current.number.saturating_add(1);
-    let version = seal_version(scene, entropy, actor, &secret, number, value, reason)?;
-    secret.push_version(version, expires_at, scene.now);
+    push_new_version(scene, entropy, actor, &mut secret, (value, expires_at), reason)?;
     plan_update(scene, secret, Detail { reason: Some(reason), ..Detail::of(action) })
 }
 
-fn plan_create(
+fn push_new_version(
     scene: &Scene<'_>,
     entropy: &mut dyn Entropy,
     actor: &Actor,
-    slot: &Slot,
-    (value, setting): (&SecretBytes, &Setting),
-) -> Result<Plan<Written>> {
-    slot.check()?;
-    let (uid, reason) = (make_bytes(entropy)?, Reason::Manual);
-    let compromised = scene.compromised_before().to_vec();
-    let mut secret = SecretRecord {
-        compromised,
-        created_by: Some(actor.id().to_string()),
-        created_at: Some(scene.now),
-        updated_at: Some(scene.now),
-        ..SecretRecord::unset(slot.clone(), uid)
-    };
-    setting.tell(&mut secret)?;
-    secret.expires_at = setting.end(scene.now)?;
-    secret.current = seal_version(scene, entropy, actor, &secret, 1, value, reason)?;
+    secret: &mut SecretRecord,
+    (value, expires_at): (&SecretBytes, Option<Timestamp>),
+    reason: Reason,
+) -> Result<()> {
+    let number = secret.current.number.saturating_add(1);
+    let version = seal_version(scene, entropy, actor, secret, number, value, reason)?;
+    secret.push_version(version, expires_at, scene.now);
+    Ok(())
+}
+
+fn plan_create(scene: &Scene<'_>, secret: &SecretRecord) -> Result<Plan<Written>> {
+    let (slot, uid) = (&secret.slot, secret.uid);
     // The new secret's stream takes the slot's head over at once: whoever read the slot before, under an earlier secret,
     // then meets a conflict although revisions start again at 1.
     let expected_stream = scene.expected_stream();
@@ -207,7 +238,7 @@ fn plan_create(
         Put { record, expected: Expected::Absent, index: secret.index() },
         Put::plain(stream.next_record(&scene.head.keys.record)?, expected_stream),
     ];
-    let detail = Detail { uid: Some(uid), reason: Some(reason), ..Detail::of_vault(Action::Set) };
+    let detail = Detail { uid: Some(uid), reason: Some(secret.current.reason), ..Detail::of_vault(Action::Set) };
     let output = Written::of(slot, Some(1), true, scene.now);
     Ok(Plan { output, writes: Writes { puts, ..Writes::default() }, event: EventPlan::Detailed(detail) })
 }

@@ -8,7 +8,8 @@ use strongroom::audit::Event;
 use strongroom::error::Result;
 use strongroom::flow::{ChangeSet, Expected, Found, Put, RotatorStep};
 use strongroom::ident::Slot;
-use strongroom::ops::{NewValue, Proposed, Rotation, Setting, Written};
+use strongroom::manifest::Manifest;
+use strongroom::ops::{Assignment, ManyOptions, NewValue, PlainValues, Proposed, Rotation, Setting, Written};
 use strongroom::record::{Change, Columns, Counters, Record, RecordKey, RecordKind};
 use strongroom::store::MemoryStore;
 use strongroom::{
@@ -142,6 +143,28 @@ pub(crate) fn secret(value: &str) -> SecretBytes {
 /// A given value, and nothing else told of the secret.
 pub(crate) fn plainly(value: &str) -> (NewValue, Setting) {
     (secret(value).into(), Setting::default())
+}
+
+/// Names and values for a write of many.
+pub(crate) fn assignments(given: &[(&str, &str)]) -> (Vec<Assignment>, ManyOptions) {
+    let assignment = |(name, value): &(&str, &str)| {
+        let (value, setting) = plainly(value);
+        Assignment { slot: slot(name), value: Some(value), setting }
+    };
+    (given.iter().map(assignment).collect(), ManyOptions::default())
+}
+
+/// A manifest that asks for these secrets, each of which can be made.
+pub(crate) fn needs(names: &[&str]) -> (Manifest, Option<&'static str>, PlainValues) {
+    let entry = |name: &&str| format!(r#"{{"name": "{name}", "generator": "hex"}}"#);
+    let entries: Vec<String> = names.iter().map(entry).collect();
+    (manifest(&entries.join(",")), None, PlainValues::Unread)
+}
+
+/// A manifest of these entries.
+pub(crate) fn manifest(entries: &str) -> Manifest {
+    let text = format!(r#"{{"version": 1, "entries": [{entries}]}}"#);
+    Manifest::read(strongroom::wire::read(&text).unwrap()).unwrap()
 }
 
 /// A vault, a store and a clock; one line for one operation.
