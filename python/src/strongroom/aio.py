@@ -102,8 +102,8 @@ class Vault:
         `None`. `proposal_millis`: how long a proposal waits, 300000 (5 minutes) when `None`. `policy`: who
         may do what, fixed in code, `"default"` for the built-in roles; that of the store, if it has one, when `None`.
         `on_event`: is told of every `AuditEvent` that this vault commits, or of those that `events` names: `denied`,
-        `error`, `previous_used` (a previous value was accepted within its grace), `overdue`, `emergency`, or the name of
-        an action, such as `set_policy`; what it raises is logged, and fails nothing.
+        `error`, `previous_used` (a previous value was accepted within its grace), `overdue`, `emergency`, or the name
+        of an action, such as `set_policy`; what it raises is logged, and fails nothing.
         `read_env` and `read_file`: where `env:` and `file:` references are looked up, nowhere when `None`; the
         variables of this process, and files of at most 1 MiB that it can read, unless told otherwise.
         Raises `InvalidArgumentError`, `LimitExceededError`.
