@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from leakscan import PIECE, SHOWN, Scanner, make_canary
 
 LEAKS: dict[str, Callable[[str], str | bytes]] = {

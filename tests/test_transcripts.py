@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from hosts.process import LANGUAGES, Host, RefusedError, transcript_program
 
 ROOT = Path(__file__).resolve().parent.parent

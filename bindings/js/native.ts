@@ -46,13 +46,27 @@ export interface Native {
   generateKeyring(now: number): NativeKeyring;
   parseKeyring(text: string): NativeKeyring;
   openVault(keyring: NativeKeyring, options: string): NativeVault;
+  /** A manifest as JSON. */
+  readManifest(text: Text, format: string): string;
+  /** The text of `.env.example`. */
+  manifestExample(manifest: string, environment?: string): string;
 }
 
-let installed: Native | undefined;
+/** Variables by name. */
+export type Environment = Record<string, string | undefined>;
 
-/** Called once by the package's entry. */
-export function install(native: Native): void {
+let installed: Native | undefined;
+let variables: (() => Environment) | undefined;
+
+/** Called once by the package's entry; hosts that have an environment say how it is read. */
+export function install(native: Native, ofHost?: () => Environment): void {
   installed = native;
+  variables = ofHost ?? variables;
+}
+
+/** The environment as it is now, where there is one. */
+export function environment(): Environment | undefined {
+  return variables?.();
 }
 
 /** The native part, or an error that says how to get it. */

@@ -49,6 +49,41 @@ export interface SetOptions extends SecretOptions, ExpiryOptions {
   generator?: Generator | undefined;
 }
 
+/** A new secret among many: its value, or how it is made, and what is told of it. */
+export interface NewSecret extends ExpiryOptions {
+  value: NewValue;
+  sensitivity?: Sensitivity | undefined;
+  notify?: string[] | undefined;
+  generator?: Generator | undefined;
+}
+
+/** Values by name; at most 500. */
+export type ManyValues = Record<string, NewValue | NewSecret> | Map<string, NewValue | NewSecret>;
+
+export interface SetManyOptions extends SecretOptions {
+  /** What becomes of those that are there: nothing is written at all, they stay, or they get the value. */
+  ifExists?: "fail" | "skip" | "replace" | undefined;
+  /** Tells what would be done, and writes nothing. */
+  dryRun?: boolean | undefined;
+}
+
+export interface ImportEnvOptions extends SetManyOptions {
+  /** The variables that begin so are imported, without it; `SECRET_` unless told otherwise. */
+  prefix?: string | undefined;
+  /** These variables, as they are, in place of a prefix. */
+  names?: string[] | undefined;
+}
+
+export interface ImportDotenvOptions extends SetManyOptions {
+  /** The variables that begin so are imported, without it; all of them unless told. */
+  prefix?: string | undefined;
+}
+
+export interface ManifestOptions extends ActorOptions {
+  /** Needed when the manifest has entries for certain environments alone. */
+  environment?: string | undefined;
+}
+
 export interface RotateOptions extends SecretOptions, ExpiryOptions {
   /** For how long `verify` still accepts the old value, at most 366 days; not at all unless told. */
   graceMillis?: number | undefined;

@@ -11,6 +11,59 @@ export interface Written {
   at: Date;
 }
 
+/** What a write of many did, or would do. */
+export interface WrittenMany {
+  /** In the order in which they were given. */
+  written: Written[];
+  /** What was there and stayed as it is. */
+  skipped: Skipped[];
+  /** Whether nothing was done, and this is what would be. */
+  dryRun: boolean;
+}
+
+export interface Skipped {
+  namespace: string;
+  name: string;
+}
+
+/** How the entries of a manifest stand in an environment. */
+export interface ManifestReport {
+  environment: string | undefined;
+  /** Whether nothing is left to do. */
+  ok: boolean;
+  /** In the order of the manifest. */
+  entries: EntryReport[];
+}
+
+export interface EntryReport {
+  namespace: string;
+  name: string;
+  kind: "secret" | "plain";
+  /** Whether it is a fault when it is missing. */
+  required: boolean;
+  /** `unreadable`: no key of the keyring opens it; `unchecked`: nobody looked, or the actor may not read it. */
+  state:
+    | "ok"
+    | "missing"
+    | "weak"
+    | "placeholder"
+    | "expired"
+    | "disabled"
+    | "compromised"
+    | "unreadable"
+    | "unchecked";
+  weaknesses: (
+    | "wrong_type"
+    | "too_short"
+    | "lacks_class"
+    | "pattern_not_met"
+    | "placeholder"
+    | "weak_ssl_mode"
+  )[];
+  /** Whether it was made just now. */
+  created: boolean;
+}
+
 export interface Listed {
   namespace: string;
   name: string;

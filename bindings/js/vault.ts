@@ -1,8 +1,19 @@
 /** The vault: typed methods over sessions. What they return is converted here and decided in the core. */
-import { instant, invalid, optional, refuseUnknown, wholeNumber } from "./arguments.js";
+import { instant, invalid, listOfText, optional, refuseUnknown, wholeNumber } from "./arguments.js";
 import { drive, type Host } from "./driver.js";
 import { guarded } from "./errors.js";
 import { handleOf as keyringHandle } from "./keyring.js";
+import type { Manifest } from "./manifest.js";
+import {
+  dotenvOptions,
+  entriesOf,
+  heldUp,
+  type Many,
+  report,
+  variablesOf,
+  writing,
+  writtenMany,
+} from "./many.js";
 import { type NativeSession, type NativeVault, native, type Text } from "./native.js";
 import type {
   ActorOptions,
@@ -10,6 +21,10 @@ import type {
   EmergencyOptions,
   ExpiryOptions,
   GrantShape,
+  ImportDotenvOptions,
+  ImportEnvOptions,
+  ManifestOptions,
+  ManyValues,
   NewValue,
   Policy,
   RekeyOptions,
@@ -18,6 +33,7 @@ import type {
   RotationStatusOptions,
   Rotator,
   SecretOptions,
+  SetManyOptions,
   SetOptions,
   SweepOptions,
   VaultOptions,
@@ -34,6 +50,7 @@ import type {
   LeftOver,
   Listed,
   ListedVersion,
+  ManifestReport,
   PolicyInForce,
   Proposed,
   Purged,
@@ -45,6 +62,7 @@ import type {
   Swept,
   Verified,
   Written,
+  WrittenMany,
 } from "./results.js";
 import { handleOf, Secret, type SecretDetails } from "./secret.js";
 import { surroundings } from "./surroundings.js";
@@ -332,6 +350,62 @@ export class Vault {
     return camel(await this.#run("retire", { key_id: keyId, ...common(options) }));
   }
 
+  /**
+   * Reads up to 500 values at once, by name, all or none. Throws one error that tells all problems: what `get` throws,
+   * `LIMIT_EXCEEDED`.
+   */
+  async getMany(names: string[], options: SecretOptions): Promise<Map<string, Secret>> {
+    const wire = { names: listOfText(names, "the names"), ...common(options) };
+    const { told, secrets } = await this.#drive("get_many", wire);
+    const details = camels<SecretDetails>(told, "secrets");
+    return new Map(secrets.map((secret, at) => [names[at] as string, new Secret(secret, details[at])]));
+  }
+
+  /**
+   * Gives up to 500 secrets values at once, all or none. Throws one error that tells all problems: what `set` throws,
+   * `SECRET_EXISTS`, `VERSION_COMPROMISED`.
+   *
+   * @example
+   * await vault.setMany({ A: "one", B: { generate: "hex" }, C: { value: "three", notify: ["ops"] } }, { actor });
+   */
+  async setMany(values: ManyValues, options: SetManyOptions): Promise<WrittenMany> {
+    const many = entriesOf(values);
+    return this.#writeMany("set_many", { ...many, wire: { ...many.wire, ...writing(options) } });
+  }
+
+  /**
+   * Imports variables of the environment: those that begin with `SECRET_`, without it, unless told otherwise. Throws what
+   * `setMany` throws; `INVALID_ARGUMENT` when one of `names` is not set; `UNSUPPORTED` in the browser.
+   */
+  async importEnv(options: ImportEnvOptions): Promise<WrittenMany> {
+    return this.#writeMany("import_env", variablesOf(options));
+  }
+
+  /** Imports the variables of a `.env` file, given as its text. Throws what `setMany` throws; `INVALID_ARGUMENT`, with the line. */
+  async importDotenv(text: Text | Secret, options: ImportDotenvOptions): Promise<WrittenMany> {
+    return writtenMany(await this.#run("import_dotenv", dotenvOptions(options), text));
+  }
+
+  /**
+   * Makes the secrets that a manifest asks for, where there are none and the entry has a generator, and tells how all entries
+   * stand; plain ones are looked up in the environment, where there is one. Throws `INVALID_ARGUMENT` for an environment that
+   * the manifest does not have, `MANIFEST_INVALID`, `LIMIT_EXCEEDED` beyond 500 secrets.
+   */
+  async provision(manifest: Manifest, options: ManifestOptions): Promise<ManifestReport> {
+    const { wire, values } = heldUp(manifest, options);
+    return report((await this.#drive("provision", wire, undefined, values)).told);
+  }
+
+  /** Tells how the entries of a manifest stand: which are missing, weak or placeholders, and why; no value. Throws as `provision`. */
+  async check(manifest: Manifest, options: ManifestOptions): Promise<ManifestReport> {
+    const { wire, values } = heldUp(manifest, options);
+    return report((await this.#drive("check", wire, undefined, values)).told);
+  }
+
+  async #writeMany(operation: string, { wire, values }: Many): Promise<WrittenMany> {
+    return writtenMany((await this.#drive(operation, wire, undefined, values)).told);
+  }
+
   /** Adopts rows that another program wrote into the store after its adoption; until then they are refused. */
   async adopt(options: ActorOptions): Promise<{ secrets: number; events: number }> {
     return (await this.#run("adopt", common(options))) as { secrets: number; events: number };
@@ -380,7 +454,7 @@ export class Vault {
     return (await this.#drive(operation, wire, value)).told;
   }
 
-  async #drive(operation: string, wire: Wire, value?: Text | Secret, rotator?: Rotator) {
+  async #drive(operation: string, wire: Wire, value?: Text | Secret, { rotator, offered = [] }: Beside = {}) {
     const own = value === undefined || value instanceof Secret ? undefined : Secret.of(value);
     const secret = own ?? (value as Secret | undefined);
     let session: NativeSession;
@@ -391,7 +465,29 @@ export class Vault {
     } finally {
       own?.wipe(); // The session has its copy, if it came to one.
     }
+    try {
+      for (const value of offered) offer(session, value, operation);
+    } catch (error) {
+      session.close();
+      throw error;
+    }
     const host = rotator === undefined ? this.#host : { ...this.#host, rotator };
     return await drive(session, host, operation); // Awaited, so that an error's stack shows who called.
+  }
+}
+
+/** What an operation has beside its value: who makes new ones, and the values of one on many. */
+interface Beside {
+  rotator?: Rotator | undefined;
+  offered?: (Text | Secret)[];
+}
+
+/** Gives a session one of the values of an operation on many. */
+function offer(session: NativeSession, value: Text | Secret, operation: string): void {
+  const own = value instanceof Secret ? undefined : Secret.of(value);
+  try {
+    guarded(() => session.offer(handleOf(own ?? (value as Secret))), operation);
+  } finally {
+    own?.wipe();
   }
 }

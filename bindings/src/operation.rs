@@ -1,6 +1,7 @@
 //! Operations as JSON: what a host asks of a vault.
 
 use crate::entropy::OsEntropy;
+use crate::many::{self, OfManifest};
 use crate::{invalid_arguments, json_of};
 use serde::Serialize;
 use strongroom::crypto::KeyId;
@@ -83,12 +84,7 @@ pub(crate) fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) 
     let entropy = Box::new(OsEntropy);
     let flow = match &*op {
         "set" => {
-            let setting = Setting {
-                sensitivity: given.take("sensitivity")?,
-                expiry: given.expiry()?,
-                notify: given.take("notify")?,
-                generator: given.take("generator")?,
-            };
+            let setting = given.setting()?;
             let value = given.new_value()?.ok_or_else(no_value)?;
             told(vault.set(&actor, &given.slot()?, (value, setting), entropy), tell)
         }
@@ -174,6 +170,12 @@ pub(crate) fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) 
             let id = KeyId::from_hex(&id).ok_or_else(|| invalid("a key id has 64 hex digits: see the census"))?;
             told(vault.retire(&actor, id, entropy), tell)
         }
+        "get_many" => many::get_many(vault, &mut given, &actor)?,
+        "set_many" => many::set_many(vault, &mut given, &actor)?,
+        "import_env" => many::import_env(vault, &mut given, &actor)?,
+        "import_dotenv" => many::import_dotenv(vault, &mut given, &actor)?,
+        "provision" => many::of_manifest(vault, &mut given, &actor, OfManifest::Provision)?,
+        "check" => many::of_manifest(vault, &mut given, &actor, OfManifest::Check)?,
         "adopt" => told(vault.adopt(&actor, entropy), tell),
         "command" => told(vault.command(&actor, given.value()?, entropy), tell),
         _ => return Err(invalid("the operation: there is none of that name")),
@@ -197,20 +199,25 @@ fn of((after, limit): &PageOf) -> (Option<&str>, u32) {
 }
 
 /// What came with an operation; what it takes is taken out.
-struct Given {
+pub(crate) struct Given {
     fields: Fields,
     value: Option<SecretBytes>,
 }
 
 impl Given {
-    fn take<T: FromJson>(&mut self, name: &str) -> Result<T> {
+    /// Of an object inside, without a value.
+    pub(crate) fn of(object: Json, what: &str) -> Result<Given> {
+        let fields = Fields::of(object).map_err(|fault| invalid_arguments(what, &fault))?;
+        Ok(Given { fields, value: None })
+    }
+
+    pub(crate) fn take<T: FromJson>(&mut self, name: &str) -> Result<T> {
         self.fields.take(name).map_err(|fault| invalid_arguments("the operation", &fault))
     }
 
     /// `{"id", "platform", "roles", "session_expires_at"}`, the last in milliseconds since the epoch.
     fn actor(&mut self) -> Result<Actor> {
-        let fields = Fields::of(self.take("actor")?);
-        let mut given = Given { fields: fields.map_err(|fault| invalid_arguments("the actor", &fault))?, value: None };
+        let mut given = Given::of(self.take("actor")?, "the actor")?;
         let (id, platform): (String, Option<String>) = (given.take("id")?, given.take("platform")?);
         let session_expires_at: Option<Timestamp> = given.take("session_expires_at")?;
         let roles: Option<Vec<String>> = given.take("roles")?;
@@ -239,18 +246,28 @@ impl Given {
         }
     }
 
-    fn value(&mut self) -> Result<SecretBytes> {
+    pub(crate) fn value(&mut self) -> Result<SecretBytes> {
         self.value.take().ok_or_else(no_value)
     }
 
     /// A value, or how it is to be made, or neither.
-    fn new_value(&mut self) -> Result<Option<NewValue>> {
+    pub(crate) fn new_value(&mut self) -> Result<Option<NewValue>> {
         let generate: Option<Generator> = self.take("generate")?;
         match (self.value.take(), generate) {
             (Some(_), Some(_)) => Err(invalid("a value and how to make one: give one of them")),
             (Some(value), None) => Ok(Some(NewValue::Given(value))),
             (None, generate) => Ok(generate.map(NewValue::Generated)),
         }
+    }
+
+    /// What is told of a secret beside its value.
+    pub(crate) fn setting(&mut self) -> Result<Setting> {
+        Ok(Setting {
+            sensitivity: self.take("sensitivity")?,
+            expiry: self.expiry()?,
+            notify: self.take("notify")?,
+            generator: self.take("generator")?,
+        })
     }
 
     /// `expires_at` in milliseconds since the epoch or `expires_in` in milliseconds, or neither.
@@ -292,7 +309,7 @@ impl Given {
     }
 
     /// Refuses what was left over: it would do nothing in silence.
-    fn finish(self) -> Result<()> {
+    pub(crate) fn finish(self) -> Result<()> {
         if self.value.is_some() {
             return Err(invalid("this operation takes no value"));
         }
@@ -314,6 +331,11 @@ pub(crate) fn tell<T: Serialize>(told: T) -> Outcome {
 }
 
 fn reveal(revealed: Revealed) -> Outcome {
+    Outcome { told: revealed_as_json(&revealed), values: vec![revealed.value] }
+}
+
+/// What is told of a value.
+pub(crate) fn revealed_as_json(revealed: &Revealed) -> String {
     #[derive(Serialize)]
     struct Told<'a> {
         namespace: &'a str,
@@ -323,8 +345,7 @@ fn reveal(revealed: Revealed) -> Outcome {
         key_id: String,
         last_rotated: Option<Timestamp>,
     }
-    let Revealed { slot, version, format, key_id, last_rotated, value, .. } = revealed;
-    let (namespace, name) = (slot.namespace(), slot.name());
-    let told = Told { namespace, name, version, format: format.name(), key_id: key_id.to_hex(), last_rotated };
-    Outcome { told: json_of(&told), values: vec![value] }
+    let Revealed { slot, version, format, key_id, last_rotated, .. } = revealed;
+    let (namespace, name, version, last_rotated) = (slot.namespace(), slot.name(), *version, *last_rotated);
+    json_of(&Told { namespace, name, version, format: format.name(), key_id: key_id.to_hex(), last_rotated })
 }

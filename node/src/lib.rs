@@ -1,6 +1,7 @@
 //! strongroom for Node: conversion between JavaScript's values and the core's, and nothing else.
 
 pub mod keyring;
+pub mod manifest;
 pub mod secret;
 pub mod vault;
 

@@ -1,14 +1,17 @@
 /** strongroom for Node. */
-import { optional, textOnly } from "../../bindings/js/arguments.js";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { basename, extname } from "node:path";
+import { invalid, optional, textOnly } from "../../bindings/js/arguments.js";
 import { guarded } from "../../bindings/js/errors.js";
 import { Keyring as SharedKeyring } from "../../bindings/js/keyring.js";
+import { type ManifestFormat, Manifest as SharedManifest, textOf } from "../../bindings/js/manifest.js";
 import { install } from "../../bindings/js/native.js";
 import { surroundedBy } from "../../bindings/js/surroundings.js";
 import { native } from "./native.js";
 import { readEnv, readFile } from "./process.js";
 
-install(native);
 surroundedBy({ env: readEnv, file: readFile });
+install(native, () => process.env);
 
 export type * from "../../bindings/js/contract.js";
 export {
@@ -19,6 +22,7 @@ export {
   StrongroomError,
 } from "../../bindings/js/errors.js";
 export type { DecryptOptions, EncryptOptions, KeyInfo } from "../../bindings/js/keyring.js";
+export type { ManifestEntry, ManifestFormat } from "../../bindings/js/manifest.js";
 export { MemoryStore } from "../../bindings/js/memory.js";
 export type * from "../../bindings/js/options.js";
 export type * from "../../bindings/js/results.js";
@@ -36,6 +40,43 @@ export class Keyring extends SharedKeyring {
     const key = optional(textOnly, env.ENCRYPTION_KEY, "ENCRYPTION_KEY");
     const file = optional(textOnly, env.ENCRYPTION_KEY_FILE, "ENCRYPTION_KEY_FILE");
     return new Keyring(guarded(() => native.keyringFromEnvironmentValues(key, file)));
+  }
+}
+
+/** What an application needs: rules, and no values of secrets. */
+export class Manifest extends SharedManifest {
+  /**
+   * A manifest from a file: `.yaml`, `.yml`, `.json`, `.toml`, or one such as `.env.example`. Throws what `parse` throws,
+   * `INVALID_ARGUMENT` for another name, and what `node:fs` throws.
+   */
+  static read(path: string): Manifest {
+    const name = basename(textOnly(path, "the path")).toLowerCase();
+    const isDotenv = name.startsWith(".env") || name.endsWith(".env");
+    const format = ENDINGS[extname(name)] ?? (isDotenv ? "dotenv" : undefined);
+    if (format === undefined)
+      throw invalid("the file's name does not tell its format: .yaml, .yml, .json, .toml, or .env.example");
+    return new Manifest(textOf(Manifest.parse(readBounded(path), { format })));
+  }
+}
+
+const ENDINGS: Record<string, ManifestFormat> = {
+  ".yaml": "yaml",
+  ".yml": "yaml",
+  ".json": "json",
+  ".toml": "toml",
+};
+
+/** One byte more than is read of a manifest: what is longer is refused, and not cut. */
+function readBounded(path: string): Uint8Array {
+  const file = openSync(path, "r");
+  try {
+    const bytes = Buffer.alloc(Math.min(fstatSync(file).size, 10 * 1024 * 1024) + 1);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < bytes.length; length += read)
+      read = readSync(file, bytes, length, bytes.length - length, null);
+    return bytes.subarray(0, length);
+  } finally {
+    closeSync(file);
   }
 }
 

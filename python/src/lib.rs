@@ -4,6 +4,7 @@ use pyo3::prelude::pymodule;
 
 mod fernet;
 mod keyring;
+mod manifest;
 mod secret;
 mod vault;
 
@@ -19,6 +20,8 @@ mod native {
     use crate::fernet::{FernetKey, FernetKeys, fernet_decode};
     #[pymodule_export]
     use crate::keyring::{Keyring, generate_keyring, keyring_from_environment_values, parse_keyring};
+    #[pymodule_export]
+    use crate::manifest::{manifest_example, read_manifest};
     #[pymodule_export]
     use crate::secret::{NativeError, Secret, make_secret};
     #[pymodule_export]

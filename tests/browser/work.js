@@ -302,6 +302,50 @@ const jobs = {
     ];
   },
 
+  /** Many secrets at once, imports, and manifests: what a page has of them. */
+  async many(library, { keyring, store, canary }) {
+    const { Manifest, Vault } = library;
+    const vault = new Vault({ keyring, store });
+    const told = {};
+    const given = new Map([
+      ["A", canary],
+      ["B", { generate: "hex" }],
+      ["C", { value: `${canary}3`, sensitivity: "critical" }],
+    ]);
+    told.set = await vault.setMany(given, alice);
+    const found = await vault.getMany(["C", "A"], alice);
+    told.names = [...found.keys()];
+    told.revealed = [...found.values()].map((secret) => secret.reveal().startsWith(canary));
+    told.missing = await refusal(library, () => vault.getMany(["A", "NOWHERE", canary], alice));
+    const text = `export D='${canary}4'\r\nE="${canary}5"\r\n`;
+    told.imported = await vault.importDotenv(text, { ...alice, namespace: "app" });
+    told.unreadable = await refusal(library, () => vault.importDotenv(`A=1\nA='${canary}`, alice));
+    told.environment = await refusal(library, () => vault.importEnv(alice));
+    const entries = [
+      { name: "A", minimum_length: 1000 },
+      { name: "MADE", generator: "token_urlsafe" },
+      { name: "LOG_LEVEL", kind: "plain", default: "info" },
+    ];
+    const manifest = Manifest.parse(JSON.stringify({ version: 1, entries }), { format: "json" });
+    told.provided = await vault.provision(manifest, alice);
+    told.checked = await vault.check(manifest, alice);
+    told.example = manifest.toDotenvExample();
+    told.again = Manifest.parse(told.example, { format: "dotenv" }).entries.map(({ name, kind }) => [
+      name,
+      kind,
+    ]);
+    told.yaml = await refusal(library, () => Manifest.parse("version: 1"));
+    told.hostile = await Promise.all(
+      [
+        ["json", "[".repeat(1 << 20)],
+        ["json", "x".repeat(11 << 20)],
+        ["dotenv", "A=1\n".repeat(1 << 18)],
+      ].map(([format, text]) => refusal(library, () => Manifest.parse(text, { format }))),
+    );
+    told.report = await vault.verifyAudit(alice);
+    return told;
+  },
+
   /** How often the value stands in the module's memory, at each step. Runs where nothing was loaded before. */
   async memory(library, { keyring, canary, memory }) {
     const store = new RowStore();

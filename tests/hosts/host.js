@@ -169,6 +169,23 @@ export class Host {
       case "command":
         return vault.command(text, options);
       case "due":
+      case "get_many": {
+        const found = await vault.getMany(options.names, without(options, "names"));
+        return [...found.values()].map((secret) => ({ value: hex(secret.revealBytes()), ...secret.details }));
+      }
+      case "set_many":
+        return vault.setMany(options.values, without(options, "values"));
+      case "import_env":
+        this.#native.install(this.#native.native(), () => options.environment);
+        return vault.importEnv(without(options, "environment"));
+      case "import_dotenv":
+        return vault.importDotenv(text, options);
+      case "provision":
+      case "check": {
+        this.#native.install(this.#native.native(), () => options.plain);
+        const manifest = this.#library.Manifest.parse(JSON.stringify(options.manifest), { format: "json" });
+        return vault[what](manifest, without(options, "manifest", "plain"));
+      }
       case "list":
       case "purge":
       case "policy":
@@ -219,7 +236,12 @@ const inWords = ({ actor: { session_expires_at, ...who }, ...options }) => ({
   ...Object.fromEntries(Object.entries(options).map(([key, value]) => WORDS[key]?.(value) ?? [key, value])),
 });
 
+const without = (options, ...names) =>
+  Object.fromEntries(Object.entries(options).filter(([name]) => !names.includes(name)));
+
 const WORDS = {
+  if_exists: (what) => ["ifExists", what],
+  dry_run: (is) => ["dryRun", is],
   expires_at: (at) => ["expiresAt", new Date(at)],
   expires_in: (millis) => ["expiresInMillis", millis],
   grace_millis: (millis) => ["graceMillis", millis],

@@ -56,8 +56,12 @@ def program(language: str) -> Program:
         native = ROOT / "python" / "src" / "strongroom" / "_native.abi3.so"
         return _python(ROOT / "python" / "src", native, "scripts/build-python.sh")
     if language == "node":
-        return _node("node_host.mjs", ROOT / "node", "node/ts/index.js", "scripts/build-node.sh")
-    return _node("browser_host.mjs", ROOT / "wasm", "wasm/ts/index.js", "scripts/build-wasm.sh")
+        return _node(
+            "node_host.mjs", ROOT / "node", "node/ts/index.js", "scripts/build-node.sh"
+        )
+    return _node(
+        "browser_host.mjs", ROOT / "wasm", "wasm/ts/index.js", "scripts/build-wasm.sh"
+    )
 
 
 def transcript_program(language: str) -> Program:
@@ -66,14 +70,23 @@ def transcript_program(language: str) -> Program:
     if language == "rust":
         return Program([str(TRANSCRIPTS / "rust")], TRANSCRIPTS / "rust", by)
     if language == "python":
-        return _python(TRANSCRIPTS / "python", TRANSCRIPTS / "python" / "strongroom" / "__init__.py", by)
+        return _python(
+            TRANSCRIPTS / "python",
+            TRANSCRIPTS / "python" / "strongroom" / "__init__.py",
+            by,
+        )
     if language == "node":
         return _node("node_host.mjs", TRANSCRIPTS / "node", "node/ts/index.js", by)
     return _node("browser_host.mjs", TRANSCRIPTS / "web", "wasm/ts/index.js", by)
 
 
 def _python(folder: Path, built: Path, by: str) -> Program:
-    return Program([sys.executable, "-m", "hosts.python_host"], built, by, f"{folder}{os.pathsep}{ROOT / 'tests'}")
+    return Program(
+        [sys.executable, "-m", "hosts.python_host"],
+        built,
+        by,
+        f"{folder}{os.pathsep}{ROOT / 'tests'}",
+    )
 
 
 def _node(host: str, folder: Path, entry: str, by: str) -> Program:
@@ -82,7 +95,9 @@ def _node(host: str, folder: Path, entry: str, by: str) -> Program:
     if node is None:
         raise RuntimeError("node is missing: run scripts/setup.sh node")
     return Program(
-        [node, "--no-warnings", str(ROOT / "tests" / "hosts" / host), str(folder)], folder / "lib" / entry, by
+        [node, "--no-warnings", str(ROOT / "tests" / "hosts" / host), str(folder)],
+        folder / "lib" / entry,
+        by,
     )
 
 
@@ -91,14 +106,21 @@ class Host:
 
     def __init__(self, language: str, program: Program) -> None:
         if not program.built.exists():
-            raise RuntimeError(f"{program.built.relative_to(ROOT)} is missing: run {program.by}")
+            raise RuntimeError(
+                f"{program.built.relative_to(ROOT)} is missing: run {program.by}"
+            )
         self.language = language
         environment = dict(os.environ)
         if program.python_path is not None:
             environment["PYTHONPATH"] = program.python_path
         # Its standard error is ours: what goes wrong there shows in the test's output.
         self._process = subprocess.Popen(
-            program.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environment
+            program.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            env=environment,
         )
 
     def tell(self, what: str, **given: Any) -> None:
@@ -112,7 +134,9 @@ class Host:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the host of {self.language} ended with {self._process.wait()}")
+            raise RuntimeError(
+                f"the host of {self.language} ended with {self._process.wait()}"
+            )
         told = json.loads(line)
         if "code" in told:
             raise RefusedError(told["code"], told["message"])
@@ -121,7 +145,10 @@ class Host:
     def ask(self, what: str, **given: Any) -> Any:
         """Asks and waits for the answer. An actor may be a mere id."""
         actor = given.get("actor")
-        self.tell(what, **{**given, "actor": {"id": actor}} if isinstance(actor, str) else given)
+        self.tell(
+            what,
+            **{**given, "actor": {"id": actor}} if isinstance(actor, str) else given,
+        )
         return self.answer()
 
     def close(self) -> None:

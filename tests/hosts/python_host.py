@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import strongroom
-from strongroom import Actor, Grant, Keyring, StrongroomError, Vault, _native
+from strongroom import Actor, Grant, Keyring, Manifest, StrongroomError, Vault, _native
 from strongroom.stores import SQLiteStore
 
 from hosts.rows import RowStore
 from hosts.tape import Surroundings, Tape, TapedStore
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class PythonHost:
@@ -59,18 +60,34 @@ class PythonHost:
     def do_export(self, key: str) -> Any:
         return Keyring.parse(key).dangerous_export()
 
-    def do_encrypt(self, key: str, value: str, format: Any, bound: str | None = None) -> Any:  # noqa: A002
-        return Keyring.parse(key).encrypt(bytes.fromhex(value), format=format, associated_data=octets(bound))
+    def do_encrypt(
+        self, key: str, value: str, format: Any, bound: str | None = None
+    ) -> Any:
+        return Keyring.parse(key).encrypt(
+            bytes.fromhex(value), format=format, associated_data=octets(bound)
+        )
 
-    def do_decrypt(self, key: str, token: str, bound: str | None = None, formats: Any = None) -> Any:
-        return Keyring.parse(key).decrypt(token, associated_data=octets(bound), formats=formats).hex()
+    def do_decrypt(
+        self, key: str, token: str, bound: str | None = None, formats: Any = None
+    ) -> Any:
+        return (
+            Keyring.parse(key)
+            .decrypt(token, associated_data=octets(bound), formats=formats)
+            .hex()
+        )
 
     def do_inspect(self, key: str, token: str, bound: str | None = None) -> Any:
-        name, key_id = Keyring.parse(key).inspect_token(token, associated_data=octets(bound))
+        name, key_id = Keyring.parse(key).inspect_token(
+            token, associated_data=octets(bound)
+        )
         return {"format": name, "key_id": key_id}
 
-    def do_open(self, key: str, options: dict[str, Any], rows: dict[str, Any], page: int | None) -> None:
-        self._open(RowStore(rows) if page is None else TapedStore(rows, page), key, options)
+    def do_open(
+        self, key: str, options: dict[str, Any], rows: dict[str, Any], page: int | None
+    ) -> None:
+        self._open(
+            RowStore(rows) if page is None else TapedStore(rows, page), key, options
+        )
 
     def do_reopen(self, key: str, options: dict[str, Any]) -> None:
         self._open(self._store, key, options)
@@ -78,10 +95,21 @@ class PythonHost:
     def do_open_file(self, path: str, key: str, options: dict[str, Any]) -> None:
         self._open(SQLiteStore(path), key, options)
 
-    def _open(self, store: RowStore | TapedStore | SQLiteStore, key: str, options: dict[str, Any]) -> None:
+    def _open(
+        self,
+        store: RowStore | TapedStore | SQLiteStore,
+        key: str,
+        options: dict[str, Any],
+    ) -> None:
         own = self._surroundings
         self._store = store
-        self._vault = Vault(Keyring.parse(key), store, **options, read_env=own.read_env, read_file=own.read_file)
+        self._vault = Vault(
+            Keyring.parse(key),
+            store,
+            **options,
+            read_env=own.read_env,
+            read_file=own.read_file,
+        )
 
     def do_close(self) -> None:
         assert isinstance(self._store, SQLiteStore)
@@ -120,7 +148,9 @@ class PythonHost:
         for number in range(operations):
             name = names[(number * 3 + 1) % len(names)]
             if number % 4 == 1:
-                self._vault.rotate(name, f"value of python number {number}", actor=actor)
+                self._vault.rotate(
+                    name, f"value of python number {number}", actor=actor
+                )
                 writes += 1
             else:
                 self._vault.get(name, actor=actor).reveal()
@@ -130,17 +160,41 @@ class PythonHost:
     def _operate(self, what: str, given: dict[str, Any]) -> Any:
         who = given.pop("actor")
         until = who.pop("session_expires_at", None)
-        actor = Actor(**who, session_expires_at=None if until is None else instant(until))
+        actor = Actor(
+            **who, session_expires_at=None if until is None else instant(until)
+        )
         if what == "rekey":
             return next(self._vault.rekey_pages(**given, actor=actor))
         if what == "revoke":
             given["grant_id"] = given.pop("id")
+        if what in ("import_env", "provision", "check"):
+            os.environ.update(
+                given.pop("environment" if what == "import_env" else "plain")
+            )
+        if "manifest" in given:
+            given["manifest"] = Manifest.parse(
+                json.dumps(given["manifest"]), format="json"
+            )
         operation: Callable[..., Any] = getattr(self._vault, what)
         result = operation(**in_words(given), actor=actor)
         if what == "grants":
             return [granted(grant) for grant in result]
         if what == "get":
-            return {"value": result.reveal_bytes().hex(), **dataclasses.asdict(result.details)}
+            return {
+                "value": result.reveal_bytes().hex(),
+                **dataclasses.asdict(result.details),
+            }
+        if what == "get_many":
+            secrets = result.values()
+            return told(
+                [
+                    {
+                        "value": one.reveal_bytes().hex(),
+                        **dataclasses.asdict(one.details),
+                    }
+                    for one in secrets
+                ]
+            )
         return result
 
 
@@ -152,7 +206,11 @@ def in_words(given: dict[str, Any]) -> dict[str, Any]:
     for key in ("expires_at", "until"):
         if key in given:
             given[key] = instant(given[key])
-    for key, name in (("expires_in", "expires_in"), ("grace_millis", "grace"), ("ahead_millis", "ahead")):
+    for key, name in (
+        ("expires_in", "expires_in"),
+        ("grace_millis", "grace"),
+        ("ahead_millis", "ahead"),
+    ):
         if key in given:
             given[name] = timedelta(milliseconds=given.pop(key))
     grantee = given.pop("to", {})
@@ -178,7 +236,10 @@ def told(value: Any) -> Any:
     if isinstance(value, datetime):
         return (value - EPOCH) // timedelta(milliseconds=1)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: told(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {
+            field.name: told(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+        }
     if isinstance(value, dict):
         return {key: told(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

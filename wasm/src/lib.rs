@@ -2,11 +2,13 @@
 
 mod allocator;
 mod keyring;
+mod manifest;
 mod secret;
 mod value;
 mod vault;
 
 pub use keyring::{NativeKeyring, generate_keyring, parse_keyring};
+pub use manifest::{manifest_example, read_manifest};
 pub use secret::{NativeSecret, SecretHandle, make_secret};
 pub use vault::{NativeSession, NativeVault, open_vault};
 

@@ -25,6 +25,7 @@ export {
   type KeyInfo,
   Keyring,
 } from "../../bindings/js/keyring.js";
+export { Manifest, type ManifestEntry, type ManifestFormat } from "../../bindings/js/manifest.js";
 export { MemoryStore } from "../../bindings/js/memory.js";
 export type * from "../../bindings/js/options.js";
 export type * from "../../bindings/js/results.js";

@@ -4,6 +4,7 @@
 //! `{"code", "message"}` when it was refused. A line that cannot be read ends the program.
 
 mod keyrings;
+mod many;
 mod operations;
 mod tape;
 mod vaults;

@@ -1,7 +1,7 @@
 //! The operations of a vault, by their names on the wire and with the arguments that they have there, through the API of
 //! Rust.
 
-use crate::{Failure, Octets, hex};
+use crate::{Failure, Octets, hex, many};
 use serde_json::{Value, json};
 use strongroom::crypto::KeyId;
 use strongroom::generate::Generator;
@@ -135,17 +135,18 @@ pub(crate) fn begin(vault: &Vault, request: Json) -> Result<Flow<Value>, Failure
             let text = SecretBytes::new(given.take::<String>("text")?.into_bytes());
             vault.command(&actor, text, entropy).map(|told| json!(told))
         }
-        _ => return Err(Error::new(ErrorCode::InvalidArgument, "this is no operation of a vault").into()),
+        other => many::begin(other, vault, &mut given, &actor)?
+            .ok_or_else(|| Error::new(ErrorCode::InvalidArgument, "this is no operation of a vault"))?,
     };
     given.0.end()?;
     Ok(flow)
 }
 
 /// The arguments of an operation; what it takes is taken out.
-struct Given(Fields);
+pub(crate) struct Given(pub(crate) Fields);
 
 impl Given {
-    fn take<T: FromJson>(&mut self, name: &str) -> Result<T, Failure> {
+    pub(crate) fn take<T: FromJson>(&mut self, name: &str) -> Result<T, Failure> {
         Ok(self.0.take(name)?)
     }
 
@@ -190,7 +191,7 @@ impl Given {
     }
 }
 
-fn reveal(revealed: &Revealed) -> Value {
+pub(crate) fn reveal(revealed: &Revealed) -> Value {
     json!({
         "value": hex(revealed.value.expose()),
         "namespace": revealed.slot.namespace(),

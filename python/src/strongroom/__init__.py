@@ -4,6 +4,8 @@ from strongroom._call import Actor, Policy
 from strongroom._error import StrongroomError
 from strongroom._host import AsyncRotator, Rotation, Rotator
 from strongroom._keyring import KeyInfo, Keyring
+from strongroom._manifest import Manifest, ManifestEntry, ManifestFormat
+from strongroom._many import IfExists, ManyValues, NewSecret
 from strongroom._native import version
 from strongroom._operations import Generator
 from strongroom._results import (
@@ -15,6 +17,7 @@ from strongroom._results import (
     Change,
     CommandReply,
     Confirmed,
+    EntryReport,
     Grant,
     GrantAction,
     Granted,
@@ -23,6 +26,7 @@ from strongroom._results import (
     LeftOver,
     Listed,
     ListedVersion,
+    ManifestReport,
     PolicyInForce,
     Proposed,
     Purged,
@@ -31,9 +35,11 @@ from strongroom._results import (
     RotationReport,
     RotationState,
     Sensitivity,
+    Skipped,
     Swept,
     Verified,
     Written,
+    WrittenMany,
 )
 from strongroom._secret import Format, MaskStyle, Secret, SecretDetails, mask
 from strongroom._vault import Vault
@@ -49,19 +55,27 @@ __all__ = [
     "Change",
     "CommandReply",
     "Confirmed",
+    "EntryReport",
     "Format",
     "Generator",
     "Grant",
     "GrantAction",
     "Granted",
     "Identified",
+    "IfExists",
     "KeyCount",
     "KeyInfo",
     "Keyring",
     "LeftOver",
     "Listed",
     "ListedVersion",
+    "Manifest",
+    "ManifestEntry",
+    "ManifestFormat",
+    "ManifestReport",
+    "ManyValues",
     "MaskStyle",
+    "NewSecret",
     "Policy",
     "PolicyInForce",
     "Proposed",
@@ -75,11 +89,13 @@ __all__ = [
     "Secret",
     "SecretDetails",
     "Sensitivity",
+    "Skipped",
     "StrongroomError",
     "Swept",
     "Vault",
     "Verified",
     "Written",
+    "WrittenMany",
     "__version__",
     "mask",
 ]

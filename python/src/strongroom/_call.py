@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -111,19 +111,26 @@ class Operation(Generic[T]):
     result: Callable[[Outcome], T]
     given: Given | None = None
     rotator: Rotator | AsyncRotator | None = None
+    offered: Sequence[Given] = ()
+    """The values of an operation on many, in the order in which the arguments name what they are for."""
 
     def begin(self, vault: _native.Vault, host: Host) -> Steps:
         """Its steps, to be run at once: the session is closed at their end."""
         handing_over = nullcontext() if self.given is None else self.given.handed_over()
         with translated(self.name), handing_over as value:
             given = {key: wire(key, argument) for key, argument in self.arguments.items() if argument is not None}
-            session = vault.begin(json.dumps({"op": self.name, "actor": _wire_actor(self.actor), **given}), value)
+            with ExitStack() as handing:
+                # All of them first: what was made for the operation is wiped, however it begins.
+                values = [handing.enter_context(each.handed_over()) for each in self.offered]
+                session = vault.begin(json.dumps({"op": self.name, "actor": _wire_actor(self.actor), **given}), value)
+                for each in values:
+                    session.offer(each)
         return drive(session, host if self.rotator is None else replace(host, rotator=self.rotator), self.name)
 
 
 _INSTANTS = {"expires_at", "session_expires_at", "until"}
 _DURATIONS = {"ahead_millis", "expires_in", "grace_millis"}
-_LISTS = {"actions", "notify", "roles"}
+_LISTS = {"actions", "names", "notify", "roles"}
 
 
 def wire(key: str, argument: Any) -> Any:
@@ -139,6 +146,8 @@ def wire(key: str, argument: Any) -> Any:
         if isinstance(argument, str):
             raise of_code("INVALID_ARGUMENT", f"`{key}` is a list, not one text")
         return list(argument)
+    if key == "entries":
+        return [{field: wire(field, value) for field, value in entry.items()} for entry in argument]
     if isinstance(argument, Policy):
         argument = argument.document
     return dict(argument) if isinstance(argument, Mapping) else argument

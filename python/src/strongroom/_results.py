@@ -320,6 +320,55 @@ class Retired:
     state: Literal["disabled", "destroyed"]
 
 
+@dataclass(frozen=True)
+class Skipped:
+    """A secret that was there and stayed as it is."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True)
+class WrittenMany:
+    """What a write of many did, or would do."""
+
+    written: list[Written]
+    """In the order in which they were given."""
+    skipped: list[Skipped]
+    dry_run: bool
+    """Whether nothing was done, and this is what would be."""
+
+
+@dataclass(frozen=True)
+class EntryReport:
+    """How an entry of a manifest stands."""
+
+    namespace: str
+    name: str
+    kind: Literal["secret", "plain"]
+    required: bool
+    """Whether it is a fault when it is missing."""
+    state: Literal[
+        "ok", "missing", "weak", "placeholder", "expired", "disabled", "compromised", "unreadable", "unchecked"
+    ]
+    """`unreadable`: no key of the keyring opens it; `unchecked`: nobody looked, or the actor may not read it."""
+    weaknesses: list[str]
+    """`wrong_type`, `too_short`, `lacks_class`, `pattern_not_met`, `placeholder`, `weak_ssl_mode`."""
+    created: bool
+    """Whether it was made just now."""
+
+
+@dataclass(frozen=True)
+class ManifestReport:
+    """How the entries of a manifest stand in an environment."""
+
+    environment: str | None
+    ok: bool
+    """Whether nothing is left to do."""
+    entries: list[EntryReport]
+    """In the order of the manifest."""
+
+
 _INSTANTS = {
     "at",
     "created_at",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from strongroom import _many as many
 from strongroom import _operations as operations
 from strongroom._call import Given
 from strongroom._host import Host, read_env, read_file
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from strongroom._call import Actor, Operation
     from strongroom._host import AsyncOnEvent, AsyncReadFile, OnEvent, ReadEnv, ReadFile
     from strongroom._keyring import Keyring
+    from strongroom._manifest import Manifest
+    from strongroom._many import IfExists, ManyValues
     from strongroom._operations import Generator, PolicyGiven
     from strongroom._results import (
         Adopted,
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
         Identified,
         Listed,
         ListedVersion,
+        ManifestReport,
         PolicyInForce,
         Proposed,
         Purged,
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
         Swept,
         Verified,
         Written,
+        WrittenMany,
     )
     from strongroom._secret import Secret
     from strongroom.stores import AsyncStore, Store
@@ -448,6 +453,90 @@ class Vault:
         Raises `KeyInUseError`, which says by what, and `KeyUnknownError`.
         """
         return await self._run(operations.retire(key_id, actor))
+
+    async def get_many(
+        self, names: Sequence[str], *, actor: str | Actor, namespace: str | None = None
+    ) -> dict[str, Secret]:
+        """Reads up to 500 values at once, by name, all or none.
+
+        Raises one error that tells all problems: what `get` raises, `LimitExceededError`.
+        """
+        return await self._run(many.get_many(names, actor, namespace))
+
+    @coroutine_function
+    def set_many(
+        self,
+        values: ManyValues,
+        *,
+        actor: str | Actor,
+        namespace: str | None = None,
+        if_exists: IfExists = "replace",
+        dry_run: bool = False,
+    ) -> Coroutine[Any, Any, WrittenMany]:
+        """Gives up to 500 secrets values at once, all or none.
+
+        A value stands for itself; what else `set` takes goes beside it: `{"KEY": {"value": "...", "notify": [...]}}` or
+        `{"KEY": {"generate": "hex"}}`. Those that are there are replaced, skipped, or fail the whole. A `dry_run` tells
+        what would be done. Raises one error that tells all problems: what `set` raises, `SecretExistsError`,
+        `VersionCompromisedError`.
+        """
+        given = many.ManyGiven(values)
+        del values
+        return self._run(many.set_many(given, actor, namespace, if_exists=if_exists, dry_run=dry_run))
+
+    async def import_env(
+        self,
+        *,
+        actor: str | Actor,
+        namespace: str | None = None,
+        prefix: str = "SECRET_",
+        names: Sequence[str] | None = None,
+        if_exists: IfExists = "fail",
+        dry_run: bool = False,
+    ) -> WrittenMany:
+        """Imports variables of the environment: those that begin with `prefix`, without it, or the `names` as they are.
+
+        Raises what `set_many` raises, and `InvalidArgumentError` when one of `names` is not set.
+        """
+        operation = many.import_env(actor, namespace, prefix=prefix, names=names, if_exists=if_exists, dry_run=dry_run)
+        return await self._run(operation)
+
+    @coroutine_function
+    def import_dotenv(
+        self,
+        text: str | bytes | Secret,
+        *,
+        actor: str | Actor,
+        namespace: str | None = None,
+        prefix: str | None = None,
+        if_exists: IfExists = "fail",
+        dry_run: bool = False,
+    ) -> Coroutine[Any, Any, WrittenMany]:
+        """Imports the variables of a `.env` file, given as its text; with a `prefix`, those that begin so, without it.
+
+        Raises what `set_many` raises, and `InvalidArgumentError`, with the line, for what cannot be read.
+        """
+        given = Given(text)
+        del text
+        operation = many.import_dotenv(given, actor, namespace, prefix=prefix, if_exists=if_exists, dry_run=dry_run)
+        return self._run(operation)
+
+    async def provision(
+        self, manifest: Manifest, *, actor: str | Actor, environment: str | None = None
+    ) -> ManifestReport:
+        """Makes the secrets that a manifest asks for, where there are none and the entry has a generator.
+
+        Tells how all entries stand; plain ones are looked up in `os.environ`. Raises `InvalidArgumentError` for an
+        environment that the manifest does not have, `ManifestInvalidError`, `LimitExceededError` beyond 500 secrets.
+        """
+        return await self._run(many.of_manifest("provision", manifest, actor, environment))
+
+    async def check(self, manifest: Manifest, *, actor: str | Actor, environment: str | None = None) -> ManifestReport:
+        """Tells how the entries of a manifest stand: which are missing, weak or placeholders, and why; no value.
+
+        Plain entries are looked up in `os.environ`. Raises as `provision`.
+        """
+        return await self._run(many.of_manifest("check", manifest, actor, environment))
 
     async def adopt(self, *, actor: str | Actor) -> Adopted:
         """Adopts rows that another program wrote into the store after its adoption; until then they are refused."""
