@@ -1,6 +1,6 @@
 /** What the operations of a vault tell. */
 import type { Change, GrantAction, Grantee, PolicyShape, Sensitivity } from "./options.js";
-import type { Format } from "./secret.js";
+import type { Format, Secret } from "./secret.js";
 
 export interface Written {
   namespace: string;
@@ -253,6 +253,17 @@ export interface Census {
   formats: Partial<Record<Format, number>>;
   unreadable: number;
 }
+
+/** A tree whose texts are texts still, or the secrets that they stood for. */
+export type Resolved<T> = T extends string
+  ? string | Secret
+  : T extends readonly unknown[]
+    ? { -readonly [K in keyof T]: Resolved<T[K]> }
+    : T extends Secret | Date | ((...args: never[]) => unknown)
+      ? T
+      : T extends object
+        ? { -readonly [K in keyof T]: Resolved<T[K]> }
+        : T;
 
 export interface CommandReply {
   text: string;

@@ -38,6 +38,7 @@ import type {
   SweepOptions,
   VaultOptions,
 } from "./options.js";
+import { type ResolvedTexts, resolvedTree, treeText } from "./resolve.js";
 import type {
   AuditEvent,
   AuditReport,
@@ -56,6 +57,7 @@ import type {
   Purged,
   Rekeyed,
   RekeyedPage,
+  Resolved,
   Retired,
   RotationReport,
   RotationState,
@@ -314,6 +316,19 @@ export class Vault {
     return camels(await this.#run("grants", { name, ...common(options) }), "grants");
   }
 
+  /**
+   * A copy of a tree of configuration in which `secret:KEY`, `env:VAR` and `file:PATH` are the secrets that they stand for,
+   * and `plain:TEXT` is that text. Equal references give the same `Secret`; what is no text stays as it is. A `VAR_FILE` wins
+   * over `VAR` when its file exists. The tree is yours: whoever writes it has this process read its variables and files.
+   *
+   * Throws `REFERENCE_UNRESOLVED`, one for all that stand for nothing, with their places; `REFERENCE_INVALID`,
+   * `LIMIT_EXCEEDED`.
+   */
+  async resolve<T>(tree: T, options: SecretOptions): Promise<Resolved<T>> {
+    const { told, secrets } = await this.#drive("resolve", common(options), treeText(tree));
+    return resolvedTree(tree, told as ResolvedTexts, secrets);
+  }
+
   /** Counts the stored values by key and by format: what a change of keys has left to do. */
   async census(options: ActorOptions): Promise<Census> {
     return (await this.#run("census", common(options))) as Census;
@@ -393,17 +408,17 @@ export class Vault {
    */
   async provision(manifest: Manifest, options: ManifestOptions): Promise<ManifestReport> {
     const { wire, values } = heldUp(manifest, options);
-    return report((await this.#drive("provision", wire, undefined, values)).told);
+    return report((await this.#drive("provision", wire, undefined, { offered: values })).told);
   }
 
   /** Tells how the entries of a manifest stand: which are missing, weak or placeholders, and why; no value. Throws as `provision`. */
   async check(manifest: Manifest, options: ManifestOptions): Promise<ManifestReport> {
     const { wire, values } = heldUp(manifest, options);
-    return report((await this.#drive("check", wire, undefined, values)).told);
+    return report((await this.#drive("check", wire, undefined, { offered: values })).told);
   }
 
   async #writeMany(operation: string, { wire, values }: Many): Promise<WrittenMany> {
-    return writtenMany((await this.#drive(operation, wire, undefined, values)).told);
+    return writtenMany((await this.#drive(operation, wire, undefined, { offered: values })).told);
   }
 
   /** Adopts rows that another program wrote into the store after its adoption; until then they are refused. */

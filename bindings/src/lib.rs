@@ -13,6 +13,7 @@ mod many;
 mod memory;
 mod operation;
 mod options;
+mod resolve;
 mod session;
 pub mod sqlite;
 #[cfg(not(target_family = "wasm"))]

@@ -2,6 +2,7 @@
 
 use crate::entropy::OsEntropy;
 use crate::many::{self, OfManifest};
+use crate::resolve::resolve;
 use crate::{invalid_arguments, json_of};
 use serde::Serialize;
 use strongroom::crypto::KeyId;
@@ -176,6 +177,10 @@ pub(crate) fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) 
         "import_dotenv" => many::import_dotenv(vault, &mut given, &actor)?,
         "provision" => many::of_manifest(vault, &mut given, &actor, OfManifest::Provision)?,
         "check" => many::of_manifest(vault, &mut given, &actor, OfManifest::Check)?,
+        "resolve" => {
+            let namespace = given.namespace()?;
+            resolve(vault, &actor, (given.value()?, namespace.as_deref()))?
+        }
         "adopt" => told(vault.adopt(&actor, entropy), tell),
         "command" => told(vault.command(&actor, given.value()?, entropy), tell),
         _ => return Err(invalid("the operation: there is none of that name")),

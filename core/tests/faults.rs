@@ -13,6 +13,7 @@ use strongroom::ops::{Assignment, Expiry, IfExists, ManyOptions, NewValue, Rotat
 use strongroom::policy::{Grantee, Permission, Policy};
 use strongroom::record::{Change, Record, RecordKey, RecordKind};
 use strongroom::store::MemoryStore;
+use strongroom::wire::Json;
 use strongroom::{
     Actor, Answer, Entropy, ErrorCode as Code, Flow, Keyring, Leaked, Reply, Request, Result, Step, Timestamp, Vault,
     VaultOptions,
@@ -41,6 +42,10 @@ fn shown<T: Debug + Send + 'static>(flow: Flow<T>) -> Flow<String> {
 
 fn hex() -> NewValue {
     NewValue::Generated(Generator::from_name("hex").unwrap())
+}
+
+fn tree(text: &str) -> Json {
+    strongroom::wire::read(text).unwrap()
 }
 
 fn to_bob() -> (Grantee, Vec<Permission>, Option<Timestamp>) {
@@ -247,6 +252,17 @@ fn cases() -> Vec<Case> {
     });
     add!("provision", &lived_in, None, |v, a, e| v.provision(a, support::needs(&["A", "NEW", "GONE"]), e));
     add!("check", &lived_in, None, |v, a, e| v.check(a, support::needs(&["A", "NEW", "GONE"]), e));
+    let unresolved = Some(Code::ReferenceUnresolved);
+    add!("resolve", &lived_in, None, |v, a, e| {
+        v.resolve(a, (&tree(r#"{"a": "secret:A", "c": ["secret:nexus:C", "INFO", "secret:A"]}"#), None), e).unwrap()
+    });
+    add!("resolve what is wrong", &lived_in, unresolved, |v, a, e| {
+        v.resolve(a, (&tree(r#"["secret:A", "secret:UNKNOWN", "secret:ENDED"]"#), None), e).unwrap()
+    });
+    add!("resolve in an empty store", &empty, unresolved, |v, a, e| {
+        v.resolve(a, (&tree(r#""secret:A""#), None), e).unwrap()
+    });
+    add!("resolve from an old store", &old, None, |v, a, e| v.resolve(a, (&tree(r#""secret:A""#), None), e).unwrap());
     add!("rekey of what is new", &lived_in, None, |v, a, e| v.rekey(a, (None, 100), e).unwrap());
 
     // The vaults of a keyring that moved on, of one that did not, and of a policy that denies.

@@ -14,6 +14,7 @@ use strongroom::ops::{Expiry, Rotation, WithoutGenerator};
 use strongroom::policy::{Grantee, Permission, Policy};
 use strongroom::record::{Change, Record, RecordKey, RecordKind};
 use strongroom::store::MemoryStore;
+use strongroom::wire::Json;
 use strongroom::{
     Actor, Entropy, Error, ErrorCode as Code, Flow, Keyring, Leaked, Request, Result, Timestamp, Vault, VaultOptions,
 };
@@ -108,6 +109,7 @@ fn operations(spare: KeyId, grant: &str, open: &str) -> Vec<Op> {
     op!("set_many", Some(P::Write), |v, a, e| v.set_many(a, support::assignments(&[("A", "new")]), e));
     op!("provision", Some(P::Write), |v, a, e| v.provision(a, support::needs(&["A"]), e));
     op!("check", Some(P::Read), |v, a, e| v.check(a, support::needs(&["A"]), e));
+    op!("resolve", Some(P::Read), |v, a, e| v.resolve(a, (&Json::Text("secret:A".into()), None), e).unwrap());
     let commands = [("secret get A", P::Read), ("secret set A x", P::Write), ("secret list", P::List)];
     for (text, needs) in commands.into_iter().chain([("secret delete A", P::Delete), ("secret audit A", P::Read)]) {
         let make: Make = Box::new(move |v, a, e| v.command(a, secret(text), e).map(|reply| reply.code));

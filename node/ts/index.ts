@@ -25,6 +25,7 @@ export type { DecryptOptions, EncryptOptions, KeyInfo } from "../../bindings/js/
 export type { ManifestEntry, ManifestFormat } from "../../bindings/js/manifest.js";
 export { MemoryStore } from "../../bindings/js/memory.js";
 export type * from "../../bindings/js/options.js";
+export { revealAll } from "../../bindings/js/resolve.js";
 export type * from "../../bindings/js/results.js";
 export { type Format, type MaskStyle, mask, Secret, type SecretDetails } from "../../bindings/js/secret.js";
 export { Vault } from "../../bindings/js/vault.js";

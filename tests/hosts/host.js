@@ -105,7 +105,7 @@ export class Host {
 
   async #operate(
     what,
-    { name, value, generate, change, id, text, key_id, version, policy, to, actions, until, ...rest },
+    { name, value, generate, change, id, text, key_id, version, policy, to, actions, until, tree, ...rest },
   ) {
     const vault = this.#vault;
     const options = inWords(rest);
@@ -186,6 +186,8 @@ export class Host {
         const manifest = this.#library.Manifest.parse(JSON.stringify(options.manifest), { format: "json" });
         return vault[what](manifest, without(options, "manifest", "plain"));
       }
+      case "resolve":
+        return shown(await vault.resolve(tree, options), this.#library.Secret);
       case "list":
       case "purge":
       case "policy":
@@ -229,6 +231,14 @@ const octets = (text) =>
   );
 
 const hex = (bytes) => Array.from(bytes, (octet) => octet.toString(16).padStart(2, "0")).join("");
+
+/** A tree with its secrets. */
+function shown(tree, Secret) {
+  if (tree instanceof Secret) return { value: hex(tree.revealBytes()), ...tree.details };
+  if (Array.isArray(tree)) return tree.map((item) => shown(item, Secret));
+  if (typeof tree !== "object" || tree === null) return tree;
+  return Object.fromEntries(Object.entries(tree).map(([name, value]) => [name, shown(value, Secret)]));
+}
 
 /** Options in JavaScript's words: camelCase, `Date`. */
 const inWords = ({ actor: { session_expires_at, ...who }, ...options }) => ({

@@ -56,12 +56,8 @@ def program(language: str) -> Program:
         native = ROOT / "python" / "src" / "strongroom" / "_native.abi3.so"
         return _python(ROOT / "python" / "src", native, "scripts/build-python.sh")
     if language == "node":
-        return _node(
-            "node_host.mjs", ROOT / "node", "node/ts/index.js", "scripts/build-node.sh"
-        )
-    return _node(
-        "browser_host.mjs", ROOT / "wasm", "wasm/ts/index.js", "scripts/build-wasm.sh"
-    )
+        return _node("node_host.mjs", ROOT / "node", "node/ts/index.js", "scripts/build-node.sh")
+    return _node("browser_host.mjs", ROOT / "wasm", "wasm/ts/index.js", "scripts/build-wasm.sh")
 
 
 def transcript_program(language: str) -> Program:
@@ -106,9 +102,7 @@ class Host:
 
     def __init__(self, language: str, program: Program) -> None:
         if not program.built.exists():
-            raise RuntimeError(
-                f"{program.built.relative_to(ROOT)} is missing: run {program.by}"
-            )
+            raise RuntimeError(f"{program.built.relative_to(ROOT)} is missing: run {program.by}")
         self.language = language
         environment = dict(os.environ)
         if program.python_path is not None:
@@ -134,9 +128,7 @@ class Host:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(
-                f"the host of {self.language} ended with {self._process.wait()}"
-            )
+            raise RuntimeError(f"the host of {self.language} ended with {self._process.wait()}")
         told = json.loads(line)
         if "code" in told:
             raise RefusedError(told["code"], told["message"])

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import strongroom
-from strongroom import Actor, Grant, Keyring, Manifest, StrongroomError, Vault, _native
+from strongroom import Actor, Grant, Keyring, Manifest, Secret, StrongroomError, Vault, _native
 from strongroom.stores import SQLiteStore
 
 from hosts.rows import RowStore
@@ -60,34 +60,18 @@ class PythonHost:
     def do_export(self, key: str) -> Any:
         return Keyring.parse(key).dangerous_export()
 
-    def do_encrypt(
-        self, key: str, value: str, format: Any, bound: str | None = None
-    ) -> Any:
-        return Keyring.parse(key).encrypt(
-            bytes.fromhex(value), format=format, associated_data=octets(bound)
-        )
+    def do_encrypt(self, key: str, value: str, format: Any, bound: str | None = None) -> Any:
+        return Keyring.parse(key).encrypt(bytes.fromhex(value), format=format, associated_data=octets(bound))
 
-    def do_decrypt(
-        self, key: str, token: str, bound: str | None = None, formats: Any = None
-    ) -> Any:
-        return (
-            Keyring.parse(key)
-            .decrypt(token, associated_data=octets(bound), formats=formats)
-            .hex()
-        )
+    def do_decrypt(self, key: str, token: str, bound: str | None = None, formats: Any = None) -> Any:
+        return Keyring.parse(key).decrypt(token, associated_data=octets(bound), formats=formats).hex()
 
     def do_inspect(self, key: str, token: str, bound: str | None = None) -> Any:
-        name, key_id = Keyring.parse(key).inspect_token(
-            token, associated_data=octets(bound)
-        )
+        name, key_id = Keyring.parse(key).inspect_token(token, associated_data=octets(bound))
         return {"format": name, "key_id": key_id}
 
-    def do_open(
-        self, key: str, options: dict[str, Any], rows: dict[str, Any], page: int | None
-    ) -> None:
-        self._open(
-            RowStore(rows) if page is None else TapedStore(rows, page), key, options
-        )
+    def do_open(self, key: str, options: dict[str, Any], rows: dict[str, Any], page: int | None) -> None:
+        self._open(RowStore(rows) if page is None else TapedStore(rows, page), key, options)
 
     def do_reopen(self, key: str, options: dict[str, Any]) -> None:
         self._open(self._store, key, options)
@@ -148,9 +132,7 @@ class PythonHost:
         for number in range(operations):
             name = names[(number * 3 + 1) % len(names)]
             if number % 4 == 1:
-                self._vault.rotate(
-                    name, f"value of python number {number}", actor=actor
-                )
+                self._vault.rotate(name, f"value of python number {number}", actor=actor)
                 writes += 1
             else:
                 self._vault.get(name, actor=actor).reveal()
@@ -160,25 +142,21 @@ class PythonHost:
     def _operate(self, what: str, given: dict[str, Any]) -> Any:
         who = given.pop("actor")
         until = who.pop("session_expires_at", None)
-        actor = Actor(
-            **who, session_expires_at=None if until is None else instant(until)
-        )
+        actor = Actor(**who, session_expires_at=None if until is None else instant(until))
         if what == "rekey":
             return next(self._vault.rekey_pages(**given, actor=actor))
         if what == "revoke":
             given["grant_id"] = given.pop("id")
         if what in ("import_env", "provision", "check"):
-            os.environ.update(
-                given.pop("environment" if what == "import_env" else "plain")
-            )
+            os.environ.update(given.pop("environment" if what == "import_env" else "plain"))
         if "manifest" in given:
-            given["manifest"] = Manifest.parse(
-                json.dumps(given["manifest"]), format="json"
-            )
+            given["manifest"] = Manifest.parse(json.dumps(given["manifest"]), format="json")
         operation: Callable[..., Any] = getattr(self._vault, what)
         result = operation(**in_words(given), actor=actor)
         if what == "grants":
             return [granted(grant) for grant in result]
+        if what == "resolve":
+            return shown(result)
         if what == "get":
             return {
                 "value": result.reveal_bytes().hex(),
@@ -223,6 +201,16 @@ def granted(grant: Grant) -> dict[str, Any]:
     return {**fields, "to": {name: to[name] for name in to if to[name] is not None}}
 
 
+def shown(tree: Any) -> Any:
+    """A tree with its secrets."""
+    if isinstance(tree, Secret):
+        details = {} if tree.details is None else dataclasses.asdict(tree.details)
+        return {"value": tree.reveal_bytes().hex(), **details}
+    if isinstance(tree, dict):
+        return {name: shown(value) for name, value in tree.items()}
+    return [shown(item) for item in tree] if isinstance(tree, list) else tree
+
+
 def instant(millis: int) -> datetime:
     return EPOCH + timedelta(milliseconds=millis)
 
@@ -236,10 +224,7 @@ def told(value: Any) -> Any:
     if isinstance(value, datetime):
         return (value - EPOCH) // timedelta(milliseconds=1)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: told(getattr(value, field.name))
-            for field in dataclasses.fields(value)
-        }
+        return {field.name: told(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
         return {key: told(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

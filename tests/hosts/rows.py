@@ -18,12 +18,8 @@ class RowStore:
     """The storage contract over a list of records and a list of events."""
 
     def __init__(self, rows: dict[str, list[Row]]) -> None:
-        self._records = {
-            _place(record["key"]): record for record in copy.deepcopy(rows["records"])
-        }
-        self._indexes = {
-            _place(each["key"]): each for each in copy.deepcopy(rows.get("indexes", []))
-        }
+        self._records = {_place(record["key"]): record for record in copy.deepcopy(rows["records"])}
+        self._indexes = {_place(each["key"]): each for each in copy.deepcopy(rows.get("indexes", []))}
         self._events = copy.deepcopy(rows["events"])
 
     def dump(self) -> dict[str, list[Row]]:
@@ -36,62 +32,38 @@ class RowStore:
         }
 
     def load(self, keys: list[Row], /) -> list[Row]:
-        return copy.deepcopy(
-            [self._records[_place(key)] for key in keys if _place(key) in self._records]
-        )
+        return copy.deepcopy([self._records[_place(key)] for key in keys if _place(key) in self._records])
 
     def list(self, query: Row, cursor: str | None, /) -> Row:
         matching = []
         for place, record in self._records.items():
             key = record["key"]
             at = self._found_at(place, query.get("by"))
-            if (
-                at is not None
-                and key["kind"] == query["kind"]
-                and query["namespace"] in (None, key["namespace"])
-            ):
+            if at is not None and key["kind"] == query["kind"] and query["namespace"] in (None, key["namespace"]):
                 item = {"key": copy.deepcopy(key), "revision": record["revision"]}
-                matching.append(
-                    ([at, key["namespace"].encode(), key["name"].encode()], item)
-                )
+                matching.append(([at, key["namespace"].encode(), key["name"].encode()], item))
         matching.sort(key=lambda each: each[0])
         after = None if cursor is None else _order(*json.loads(cursor))
-        rest = [
-            (order, item) for order, item in matching if after is None or order > after
-        ]
+        rest = [(order, item) for order, item in matching if after is None or order > after]
         page = rest[: query["limit"]]
         at, namespace, name = page[-1][0] if page else (0, b"", b"")
         return {
             "items": [item for _, item in page],
-            "cursor": json.dumps([at, namespace.decode(), name.decode()])
-            if len(rest) > len(page)
-            else None,
+            "cursor": json.dumps([at, namespace.decode(), name.decode()]) if len(rest) > len(page) else None,
         }
 
     def events(self, query: Row, cursor: str | None, /) -> Row:
         scope, placed = query["scope"], list(enumerate(self._events))
         if scope == "chained":
-            chained = [
-                (place, event)
-                for place, event in placed
-                if event.get("stream") is not None
-            ]
-            matching = sorted(
-                chained, key=lambda each: (each[1]["stream"].encode(), each[1]["seq"])
-            )
+            chained = [(place, event) for place, event in placed if event.get("stream") is not None]
+            matching = sorted(chained, key=lambda each: (each[1]["stream"].encode(), each[1]["seq"]))
         elif scope == "unchained":
-            matching = [
-                (place, event) for place, event in placed if event.get("stream") is None
-            ]
+            matching = [(place, event) for place, event in placed if event.get("stream") is None]
         elif scope == "latest":
             matching = placed[::-1]
         else:
             slot = scope["slot"]
-            matching = [
-                (place, event)
-                for place, event in placed[::-1]
-                if slot.items() <= event.items()
-            ]
+            matching = [(place, event) for place, event in placed[::-1] if slot.items() <= event.items()]
         places = [place for place, _ in matching]
         start = 0 if cursor is None else places.index(int(cursor)) + 1
         page = matching[start : start + query["limit"]]
@@ -103,29 +75,13 @@ class RowStore:
 
     def commit(self, change_set: Row, /) -> CommitAnswer:
         change_set = copy.deepcopy(change_set)
-        if any(
-            event.get("operation_id") == change_set["operation_id"]
-            for event in self._events
-        ):
+        if any(event.get("operation_id") == change_set["operation_id"] for event in self._events):
             return "committed"
-        puts = [
-            {"key": put["record"]["key"], "expected": put["expected"]}
-            for put in change_set["puts"]
-        ]
-        if not all(
-            self._is_as_expected(each)
-            for each in [*puts, *change_set["deletes"], *change_set["checks"]]
-        ):
+        puts = [{"key": put["record"]["key"], "expected": put["expected"]} for put in change_set["puts"]]
+        if not all(self._is_as_expected(each) for each in [*puts, *change_set["deletes"], *change_set["checks"]]):
             return "conflict"
-        taken = {
-            (event.get("stream"), event.get("seq"))
-            for event in self._events
-            if event.get("stream") is not None
-        }
-        if any(
-            (event.get("stream"), event.get("seq")) in taken
-            for event in change_set["events"]
-        ):
+        taken = {(event.get("stream"), event.get("seq")) for event in self._events if event.get("stream") is not None}
+        if any((event.get("stream"), event.get("seq")) in taken for event in change_set["events"]):
             return "conflict"
         for put in change_set["puts"]:
             record = put["record"]
@@ -145,9 +101,7 @@ class RowStore:
             if counted is not None:
                 counters = counted["counters"]
                 counters["accessed_count"] += count["accessed"]
-                counters["last_accessed"] = max(
-                    count["at"], counters.get("last_accessed") or count["at"]
-                )
+                counters["last_accessed"] = max(count["at"], counters.get("last_accessed") or count["at"])
         self._events += change_set["events"]
         return "committed"
 

@@ -52,9 +52,7 @@ class Tape:
     def _take(self, now: float, reply: str | None, text: str) -> None:
         ask = json.loads(text).get("ask")
         told = None if reply is None else json.loads(reply)
-        self.taken.append(
-            [int(now), told, None if ask is None else text, self._given, []]
-        )
+        self.taken.append([int(now), told, None if ask is None else text, self._given, []])
         self._given = []
         if ask is not None and self._at is not None:
             self._at += ask["request"].get("wait", {"millis": 1})["millis"]
@@ -156,9 +154,7 @@ class TapedStore:
 
     def put(self, rows: dict[str, Any]) -> None:
         """Adds rows, as another program would."""
-        indexes = {
-            json.dumps(each["key"]): each["index"] for each in rows.get("indexes", [])
-        }
+        indexes = {json.dumps(each["key"]): each["index"] for each in rows.get("indexes", [])}
         puts = [
             {
                 "record": record,
@@ -177,27 +173,19 @@ class TapedStore:
         self._store.commit({**change_set, "events": rows["events"]})
 
     def load(self, keys: list[dict[str, Any]], /) -> list[dict[str, Any]]:
-        answer: list[dict[str, Any]] = self._answered(
-            "load", lambda: self._store.load(keys)
-        )
+        answer: list[dict[str, Any]] = self._answered("load", lambda: self._store.load(keys))
         return answer
 
     def list(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
-        answer: dict[str, Any] = self._answered(
-            "list", lambda: self._store.list(self._shortened(query), cursor)
-        )
+        answer: dict[str, Any] = self._answered("list", lambda: self._store.list(self._shortened(query), cursor))
         return answer
 
     def events(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
-        answer: dict[str, Any] = self._answered(
-            "events", lambda: self._store.events(self._shortened(query), cursor)
-        )
+        answer: dict[str, Any] = self._answered("events", lambda: self._store.events(self._shortened(query), cursor))
         return answer
 
     def commit(self, change_set: dict[str, Any], /) -> CommitAnswer:
-        answer: CommitAnswer = self._answered(
-            "commit", lambda: self._store.commit(change_set)
-        )
+        answer: CommitAnswer = self._answered("commit", lambda: self._store.commit(change_set))
         return answer
 
     def _answered(self, method: str, answer: Callable[[], Any]) -> Any:

@@ -6,9 +6,12 @@ use serde_json::{Value, json};
 use strongroom::crypto::KeyId;
 use strongroom::generate::Generator;
 use strongroom::ident::Slot;
-use strongroom::ops::{Expiry, NewValue, Revealed, Rotation, Setting, Swept, WithoutGenerator};
+use strongroom::ops::{
+    Expiry, NewValue, Resolved, ResolvedValue, Revealed, Rotation, Setting, Swept, WithoutGenerator,
+};
 use strongroom::policy::Policy;
 use strongroom::record::Change;
+use strongroom::reference::Part;
 use strongroom::wire::{Fields, FromJson, Json};
 use strongroom::{Actor, Error, ErrorCode, Flow, Leaked, SecretBytes, Timestamp, Vault};
 use strongroom_bindings::OsEntropy;
@@ -130,6 +133,10 @@ pub(crate) fn begin(vault: &Vault, request: Json) -> Result<Flow<Value>, Failure
             let id = KeyId::from_hex(&given.take::<String>("key_id")?).ok_or("a key id has 64 hex digits")?;
             vault.retire(&actor, id, entropy).map(|told| json!(told))
         }
+        "resolve" => {
+            let (tree, namespace): (Json, _) = (given.take("tree")?, given.namespace()?);
+            vault.resolve(&actor, (&tree, namespace.as_deref()), entropy)?.map(move |told| resolved(&tree, &told))
+        }
         "adopt" => vault.adopt(&actor, entropy).map(|told| json!(told)),
         "command" => {
             let text = SecretBytes::new(given.take::<String>("text")?.into_bytes());
@@ -201,6 +208,37 @@ pub(crate) fn reveal(revealed: &Revealed) -> Value {
         "key_id": revealed.key_id.to_hex(),
         "last_rotated": revealed.last_rotated,
     })
+}
+
+/// The tree with its values: what is no secret as text, all others as `{"value"}`, those of secrets with their details.
+fn resolved(tree: &Json, resolved: &Resolved) -> Value {
+    let mut told = plain(tree);
+    for text in &resolved.texts {
+        let at = text.place.parts().iter().fold(Some(&mut told), |told, part| match part {
+            Part::Field(name) => told?.get_mut(name),
+            Part::Item(index) => told?.get_mut(index),
+        });
+        if let (Some(at), Some(value)) = (at, resolved.values.get(text.value)) {
+            *at = match value {
+                ResolvedValue::Secret(revealed) => reveal(revealed),
+                ResolvedValue::Env(value) | ResolvedValue::File(value) => json!({ "value": hex(value.expose()) }),
+                ResolvedValue::Plain(value) => json!(String::from_utf8_lossy(value.expose())),
+            };
+        }
+    }
+    told
+}
+
+fn plain(tree: &Json) -> Value {
+    match tree {
+        Json::Text(text) => json!(text),
+        Json::List(items) => items.iter().map(plain).collect(),
+        Json::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
+        Json::Bool(value) => json!(value),
+        Json::Unsigned(number) => json!(number),
+        Json::Negative(number) => json!(number),
+        Json::Null | Json::Fraction => Value::Null,
+    }
 }
 
 /// An event as the packages of the other languages show it: without what only the chain needs.

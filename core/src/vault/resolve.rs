@@ -4,7 +4,7 @@ use super::Vault;
 use crate::entropy::Entropy;
 use crate::error::Result;
 use crate::flow::Flow;
-use crate::ident::Actor;
+use crate::ident::{Actor, Slot};
 use crate::ops::{self, References, Resolved};
 use crate::wire::Json;
 use alloc::boxed::Box;
@@ -56,6 +56,10 @@ impl Vault {
         entropy: Box<dyn Entropy>,
     ) -> Result<Flow<Resolved>> {
         let (settings, actor, namespace) = self.own_namespace(actor, namespace)?;
+        // As references have them: no names but today's.
+        if let Some(namespace) = &namespace {
+            Slot::parse(Some(namespace), "any")?;
+        }
         let references = References::of(tree, namespace.as_deref())?;
         Ok(Flow::new(entropy, |io| async move { ops::resolve(&io, &settings, &actor, references).await }))
     }

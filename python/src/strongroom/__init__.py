@@ -42,6 +42,7 @@ from strongroom._results import (
     WrittenMany,
 )
 from strongroom._secret import Format, MaskStyle, Secret, SecretDetails, mask
+from strongroom._tree import reveal_all
 from strongroom._vault import Vault
 
 __all__ = [
@@ -98,6 +99,7 @@ __all__ = [
     "WrittenMany",
     "__version__",
     "mask",
+    "reveal_all",
 ]
 
 __version__ = version()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from strongroom import _many as many
 from strongroom import _operations as operations
+from strongroom import _tree
 from strongroom._call import Given
 from strongroom._driver import asynchronous, run
 from strongroom._host import Host, read_env, read_file
@@ -410,6 +411,18 @@ class Vault:
     def grants(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Sequence[Grant]:
         """The grants of a secret that have not ended. Raises `SecretNotFoundError`."""
         return self._run(operations.grants(name, actor, namespace))
+
+    def resolve(self, tree: Any, *, actor: str | Actor, namespace: str | None = None) -> Any:
+        """A copy of a tree of configuration, with a `Secret` for every `secret:KEY`, `env:VAR` and `file:PATH`.
+
+        `plain:TEXT` is that text; what is no text stays as it is. Equal references give the same `Secret`; `reveal_all`
+        gives a tree of texts. A `VAR_FILE` wins over `VAR` when its file exists. The tree is yours: whoever writes it
+        has this process read its variables and files. Raises `ReferenceUnresolvedError`, one for all that stand for
+        nothing, with their places; `ReferenceInvalidError`, `LimitExceededError`.
+        """
+        operation = _tree.resolve(tree, actor, namespace)
+        del tree
+        return self._run(operation)
 
     def census(self, *, actor: str | Actor) -> Census:
         """Counts the stored values by key and by format: what a change of keys has left to do."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from strongroom import _many as many
 from strongroom import _operations as operations
+from strongroom import _tree
 from strongroom._call import Given
 from strongroom._host import Host, read_env, read_file
 from strongroom._loop import coroutine_function, run
@@ -412,6 +413,17 @@ class Vault:
     async def grants(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Sequence[Grant]:
         """The grants of a secret that have not ended. Raises `SecretNotFoundError`."""
         return await self._run(operations.grants(name, actor, namespace))
+
+    @coroutine_function
+    def resolve(self, tree: Any, *, actor: str | Actor, namespace: str | None = None) -> Coroutine[Any, Any, Any]:
+        """A copy of a tree of configuration, with a `Secret` for every `secret:KEY`, `env:VAR` and `file:PATH`.
+
+        `plain:TEXT` is that text; what is no text stays as it is. Equal references give the same `Secret`; `reveal_all`
+        gives a tree of texts. A `VAR_FILE` wins over `VAR` when its file exists. The tree is yours: whoever writes it
+        has this process read its variables and files. Raises `ReferenceUnresolvedError`, one for all that stand for
+        nothing, with their places; `ReferenceInvalidError`, `LimitExceededError`.
+        """
+        return self._run(_tree.resolve(tree, actor, namespace))
 
     async def census(self, *, actor: str | Actor) -> Census:
         """Counts the stored values by key and by format: what a change of keys has left to do."""
