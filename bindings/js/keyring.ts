@@ -33,6 +33,17 @@ export interface DecryptOptions {
   formats?: Format[] | undefined;
 }
 
+/** What people call a key: 1 to 128 bytes without control characters. */
+export interface LabelOptions {
+  label?: string | undefined;
+}
+
+/** A key that comes into a keyring. */
+export interface NewKeyOptions extends LabelOptions {
+  /** Its text, one key as in `Keyring.parse`; a fresh one is made when absent. */
+  key?: string | undefined;
+}
+
 const handles = new WeakMap<Keyring, NativeKeyring>();
 
 /** The native handle, for the modules of this package. */
@@ -43,7 +54,8 @@ export function handleOf(keyring: Keyring): NativeKeyring {
 }
 
 /**
- * Keys in order: the first one writes, all of them read.
+ * Keys in order: the primary, which is the first one, writes; it and the enabled ones read. A keyring never changes: what
+ * changes one gives another.
  *
  * @example
  * const keyring = Keyring.generate();
@@ -56,9 +68,15 @@ export class Keyring {
     handles.set(this, handle);
   }
 
-  /** A keyring of one fresh key. Keep what `dangerousExport()` gives, or what it encrypts is lost. */
-  static generate(): Keyring {
-    return new Keyring(guarded(() => native().generateKeyring(Date.now())));
+  /**
+   * A keyring of one fresh key. Keep it, by `WrappedKeyring` or by `dangerousExport()`, or what it encrypts is lost. Throws
+   * `NAME_INVALID` for the label.
+   */
+  static generate(options: LabelOptions = {}): Keyring {
+    const { label, ...unknown } = options;
+    refuseUnknown(unknown, "the options");
+    const name = optional(textOnly, label, "the label");
+    return new Keyring(guarded(() => native().generateKeyring(Date.now(), name)));
   }
 
   /**
@@ -121,12 +139,56 @@ export class Keyring {
     return keys.map(({ id, label, created_at, state }) => ({
       id,
       label: label ?? undefined,
-      createdAt: created_at === null ? undefined : new Date(created_at),
+      createdAt: dateOf(created_at),
       state,
     }));
   }
 
-  /** All keys as `srk1.` text, the primary first: what opens everything. Write it where keys are kept, nowhere else. */
+  /**
+   * A keyring with one key more, which stands last and reads, and does not write yet: the first step of a roll-out. Throws
+   * `KEY_INVALID`, also for a key that is there already; `NAME_INVALID` for the label; `LIMIT_EXCEEDED` beyond 1000 keys.
+   *
+   * @example
+   * const step1 = keyring.addEnabled({ label: "2027" });
+   * const step2 = step1.makePrimary(step1.keys.at(-1).id);
+   */
+  addEnabled(options: NewKeyOptions = {}): Keyring {
+    const { key, label, ...unknown } = options;
+    refuseUnknown(unknown, "the options");
+    const [text, name] = [optional(textOnly, key, "the key"), optional(textOnly, label, "the label")];
+    return new Keyring(guarded(() => handleOf(this).addEnabled(Date.now(), text, name)));
+  }
+
+  /**
+   * A keyring in which that key, which was enabled, is the primary and stands first; the old primary is enabled. A vault
+   * follows by `rekey`. Throws `KEY_UNKNOWN`; `INVALID_ARGUMENT` for a disabled or destroyed key, and for what is no key id.
+   */
+  makePrimary(keyId: string): Keyring {
+    const id = textOnly(keyId, "the key id");
+    return new Keyring(guarded(() => handleOf(this).makePrimary(id)));
+  }
+
+  /**
+   * A keyring in which a key is one step further: from enabled to disabled, or from there to destroyed. A disabled key opens
+   * nothing; a destroyed one is gone but for its id, and this can't be taken back. No vault is asked: see `Vault.retire`,
+   * which refuses while anything needs the key. Throws `KEY_UNKNOWN`; `KEY_IN_USE` for the primary; `INVALID_ARGUMENT` for
+   * any other step.
+   */
+  advance(keyId: string, to: "disabled" | "destroyed"): Keyring {
+    const [id, state] = [textOnly(keyId, "the key id"), textOnly(to, "the state")];
+    return new Keyring(guarded(() => handleOf(this).advance(id, state)));
+  }
+
+  /** A keyring in which a key is called something else, or nothing. Throws `KEY_UNKNOWN`, `NAME_INVALID`. */
+  relabel(keyId: string, label: string | undefined): Keyring {
+    const [id, name] = [textOnly(keyId, "the key id"), optional(textOnly, label, "the label")];
+    return new Keyring(guarded(() => handleOf(this).relabel(id, name)));
+  }
+
+  /**
+   * Every key that reads, as `srk1.` text, the primary first: what opens everything. Write it where keys are kept, nowhere
+   * else. `WrappedKeyring` keeps it under a passphrase or under a key of the host's.
+   */
   dangerousExport(): string {
     return handleOf(this).dangerousExport();
   }
@@ -143,6 +205,12 @@ export class Keyring {
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return this.toString();
   }
+}
+
+/** Undefined also for what no `Date` can be: a wrapped keyring may say so. */
+function dateOf(millis: number | null): Date | undefined {
+  const date = millis === null ? undefined : new Date(millis);
+  return date === undefined || Number.isNaN(date.getTime()) ? undefined : date;
 }
 
 function decryption(

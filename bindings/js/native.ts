@@ -22,7 +22,32 @@ export interface NativeKeyring {
   inspect(token: string, associatedData?: Text): string;
   /** `[{ id, label, created_at, state }]`, as JSON. */
   keys(): string;
+  addEnabled(now: number, key?: string, label?: string): NativeKeyring;
+  makePrimary(keyId: string): NativeKeyring;
+  advance(keyId: string, to: string): NativeKeyring;
+  relabel(keyId: string, label?: string): NativeKeyring;
   dangerousExport(): string;
+}
+
+/** What tries a passphrase takes a while: it gives a promise where there are threads. */
+export interface NativeWrapped {
+  toText(): string;
+  /** `[{ label, kind, cost }]`, as JSON. */
+  wraps(): string;
+  hostWrap(index: number): Uint8Array | null | undefined;
+  openWithPassphrase(passphrase: NativeSecret): NativeOpened | Promise<NativeOpened>;
+  openWithDataKey(dataKey: NativeSecret): NativeOpened;
+}
+
+export interface NativeOpened {
+  keyring(): NativeKeyring;
+  wrapped(): NativeWrapped;
+  dataKey(): Uint8Array;
+  addPassphrase(label: string, passphrase: NativeSecret, cost: string): unknown;
+  addHost(label: string, opaque: Uint8Array): void;
+  remove(label: string): void;
+  reseal(keyring: NativeKeyring): void;
+  close(): void;
 }
 
 export interface NativeSession {
@@ -43,8 +68,10 @@ export interface Native {
   version(): string;
   mask(value: Text, style: string): string;
   makeSecret(value: Text): NativeSecret;
-  generateKeyring(now: number): NativeKeyring;
+  generateKeyring(now: number, label?: string): NativeKeyring;
   parseKeyring(text: string): NativeKeyring;
+  parseWrappedKeyring(text: string): NativeWrapped;
+  sealKeyring(keyring: NativeKeyring): NativeOpened;
   openVault(keyring: NativeKeyring, options: string): NativeVault;
   /** A manifest as JSON. */
   readManifest(text: Text, format: string): string;

@@ -8,6 +8,7 @@ mod clock;
 pub mod document;
 mod entropy;
 mod environment;
+mod keys;
 mod manifest;
 mod many;
 mod memory;
@@ -22,11 +23,13 @@ mod text;
 #[cfg(feature = "transcripts")]
 mod transcripts;
 mod value;
+mod wrapped;
 
 #[cfg(not(target_family = "wasm"))]
 pub use clock::SystemClock;
 pub use entropy::{OsEntropy, now};
 pub use environment::keyring_from_environment;
+pub use keys::{generate_keyring, with_advanced, with_enabled, with_label, with_primary};
 pub use manifest::{manifest_example, read_manifest};
 pub use memory::MemoryStore;
 pub use options::{keyring_info, open_vault};
@@ -37,6 +40,7 @@ pub use text::revealed_text;
 #[cfg(feature = "transcripts")]
 pub use transcripts::fix_entropy;
 pub use value::{decrypt, inspect};
+pub use wrapped::{OpenedKeyring, host_wrap, wraps_info};
 
 use serde::Serialize;
 use strongroom::{Error, ErrorCode};

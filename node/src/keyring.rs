@@ -8,7 +8,10 @@ use std::sync::Arc;
 use strongroom::SecretBytes;
 use strongroom::crypto::Format;
 use strongroom::keyring::Decrypted;
-use strongroom_bindings::{OsEntropy, decrypt, inspect, keyring_from_environment, keyring_info, now, revealed_text};
+use strongroom_bindings::{
+    OsEntropy, decrypt, inspect, keyring_from_environment, keyring_info, now, revealed_text, with_advanced,
+    with_enabled, with_label, with_primary,
+};
 use zeroize::Zeroizing;
 
 /// Keys, outside of JavaScript's heap.
@@ -17,27 +20,27 @@ pub struct NativeKeyring {
     pub(crate) keyring: Arc<strongroom::Keyring>,
 }
 
-fn wrapped(keyring: strongroom::Result<strongroom::Keyring>) -> Result<NativeKeyring, Thrown> {
+fn held(keyring: strongroom::Result<strongroom::Keyring>) -> Result<NativeKeyring, Thrown> {
     keyring.map(|keyring| NativeKeyring { keyring: Arc::new(keyring) }).map_err(thrown)
 }
 
 /// A keyring of one fresh key.
 #[napi]
-pub fn generate_keyring(now_millis: f64) -> Result<NativeKeyring, Thrown> {
-    wrapped(strongroom::Keyring::generate(&mut OsEntropy, now(now_millis)))
+pub fn generate_keyring(now_millis: f64, label: Option<String>) -> Result<NativeKeyring, Thrown> {
+    held(strongroom_bindings::generate_keyring(label.as_deref(), now(now_millis)))
 }
 
 /// A keyring from text.
 #[napi]
 pub fn parse_keyring(text: String) -> Result<NativeKeyring, Thrown> {
-    wrapped(strongroom::Keyring::parse(&Zeroizing::new(text)))
+    held(strongroom::Keyring::parse(&Zeroizing::new(text)))
 }
 
 /// A keyring from the values of `ENCRYPTION_KEY` and `ENCRYPTION_KEY_FILE`.
 #[napi]
 pub fn keyring_from_environment_values(key: Option<String>, key_file: Option<String>) -> Result<NativeKeyring, Thrown> {
     let key = key.map(Zeroizing::new);
-    wrapped(keyring_from_environment(key.as_ref().map(|key| key.as_str()), key_file.as_deref()))
+    held(keyring_from_environment(key.as_ref().map(|key| key.as_str()), key_file.as_deref()))
 }
 
 #[napi]
@@ -97,6 +100,37 @@ impl NativeKeyring {
     #[napi]
     pub fn keys(&self) -> String {
         keyring_info(&self.keyring)
+    }
+
+    /// With one key more, enabled: the one of that text, or a fresh one.
+    #[napi]
+    pub fn add_enabled(
+        &self,
+        now_millis: f64,
+        key: Option<String>,
+        label: Option<String>,
+    ) -> Result<NativeKeyring, Thrown> {
+        let key = key.map(Zeroizing::new);
+        let key = key.as_ref().map(|key| key.as_str());
+        held(with_enabled(&self.keyring, key, label.as_deref(), now(now_millis)))
+    }
+
+    /// With another primary.
+    #[napi]
+    pub fn make_primary(&self, key_id: String) -> Result<NativeKeyring, Thrown> {
+        held(with_primary(&self.keyring, &key_id))
+    }
+
+    /// With a key one step further in its life.
+    #[napi]
+    pub fn advance(&self, key_id: String, to: String) -> Result<NativeKeyring, Thrown> {
+        held(with_advanced(&self.keyring, &key_id, &to))
+    }
+
+    /// With another label of a key, or none.
+    #[napi]
+    pub fn relabel(&self, key_id: String, label: Option<String>) -> Result<NativeKeyring, Thrown> {
+        held(with_label(&self.keyring, &key_id, label.as_deref()))
     }
 
     /// All keys as text.

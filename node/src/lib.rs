@@ -4,6 +4,7 @@ pub mod keyring;
 pub mod manifest;
 pub mod secret;
 pub mod vault;
+pub mod wrapped;
 
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;

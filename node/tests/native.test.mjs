@@ -22,12 +22,20 @@ function declared(...names) {
     .sort();
 }
 
+const classes = [
+  "NativeKeyring",
+  "NativeOpened",
+  "NativeSecret",
+  "NativeSession",
+  "NativeVault",
+  "NativeWrapped",
+];
+
 test("the addon has the functions and classes that its types declare, and no others", () => {
-  const classes = ["NativeKeyring", "NativeSecret", "NativeSession", "NativeVault"];
   assert.deepEqual(Object.keys(addon).sort(), [...declared("Native", "NodeNative"), ...classes].sort());
 });
 
-for (const name of ["NativeKeyring", "NativeSecret", "NativeSession", "NativeVault"]) {
+for (const name of classes) {
   test(`${name} has the methods that its type declares, and no others`, () => {
     const methods = Object.getOwnPropertyNames(addon[name].prototype).filter(
       (method) => method !== "constructor",

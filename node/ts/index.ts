@@ -21,7 +21,13 @@ export {
   isStrongroomError,
   StrongroomError,
 } from "../../bindings/js/errors.js";
-export type { DecryptOptions, EncryptOptions, KeyInfo } from "../../bindings/js/keyring.js";
+export type {
+  DecryptOptions,
+  EncryptOptions,
+  KeyInfo,
+  LabelOptions,
+  NewKeyOptions,
+} from "../../bindings/js/keyring.js";
 export type { ManifestEntry, ManifestFormat } from "../../bindings/js/manifest.js";
 export { MemoryStore } from "../../bindings/js/memory.js";
 export type * from "../../bindings/js/options.js";
@@ -29,6 +35,14 @@ export { revealAll } from "../../bindings/js/resolve.js";
 export type * from "../../bindings/js/results.js";
 export { type Format, type MaskStyle, mask, Secret, type SecretDetails } from "../../bindings/js/secret.js";
 export { Vault } from "../../bindings/js/vault.js";
+export {
+  type NewWrap,
+  OpenedKeyring,
+  type Opening,
+  type PassphraseCost,
+  type Wrap,
+  WrappedKeyring,
+} from "../../bindings/js/wrapped.js";
 
 /** Keys in order: the first one writes, all of them read. */
 export class Keyring extends SharedKeyring {

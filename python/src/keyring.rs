@@ -7,7 +7,10 @@ use std::sync::Arc;
 use strongroom::Entropy;
 use strongroom::crypto::Format;
 use strongroom::keyring::Decrypted;
-use strongroom_bindings::{OsEntropy, decrypt, keyring_from_environment, keyring_info, now, revealed_text};
+use strongroom_bindings::{
+    OsEntropy, decrypt, keyring_from_environment, keyring_info, now, revealed_text, with_advanced, with_enabled,
+    with_label, with_primary,
+};
 
 /// Keys, outside of Python's heap.
 #[pyclass(frozen)]
@@ -15,28 +18,32 @@ pub(crate) struct Keyring {
     pub(crate) keyring: Arc<strongroom::Keyring>,
 }
 
-fn wrapped(keyring: strongroom::Result<strongroom::Keyring>) -> PyResult<Keyring> {
+fn held(keyring: strongroom::Result<strongroom::Keyring>) -> PyResult<Keyring> {
     keyring.map(|keyring| Keyring { keyring: Arc::new(keyring) }).map_err(raised)
 }
 
 /// A keyring of one fresh key.
 #[pyfunction]
-pub(crate) fn generate_keyring(now_millis: f64) -> PyResult<Keyring> {
-    wrapped(strongroom::Keyring::generate(&mut OsEntropy, now(now_millis)))
+#[pyo3(signature = (label, now_millis))]
+pub(crate) fn generate_keyring(label: Option<Unicode>, now_millis: f64) -> PyResult<Keyring> {
+    held(strongroom_bindings::generate_keyring(text_of(label.as_ref()), now(now_millis)))
 }
 
 /// A keyring from text.
 #[pyfunction]
 pub(crate) fn parse_keyring(text: Unicode) -> PyResult<Keyring> {
-    wrapped(strongroom::Keyring::parse(&text.0))
+    held(strongroom::Keyring::parse(&text.0))
 }
 
 /// A keyring from the values of `ENCRYPTION_KEY` and `ENCRYPTION_KEY_FILE`.
 #[pyfunction]
 #[pyo3(signature = (key, key_file))]
 pub(crate) fn keyring_from_environment_values(key: Option<Unicode>, key_file: Option<Unicode>) -> PyResult<Keyring> {
-    let (key, key_file) = (key.as_ref().map(|text| &*text.0), key_file.as_ref().map(|text| &*text.0));
-    wrapped(keyring_from_environment(key, key_file))
+    held(keyring_from_environment(text_of(key.as_ref()), text_of(key_file.as_ref())))
+}
+
+fn text_of(text: Option<&Unicode>) -> Option<&str> {
+    text.map(|text| &*text.0)
 }
 
 #[pymethods]
@@ -84,6 +91,25 @@ impl Keyring {
     /// What may be told of every key, as JSON.
     fn keys(&self) -> String {
         keyring_info(&self.keyring)
+    }
+
+    /// With one key more, enabled: the one of that text, or a fresh one.
+    #[pyo3(signature = (key, label, now_millis))]
+    fn add_enabled(&self, key: Option<Unicode>, label: Option<Unicode>, now_millis: f64) -> PyResult<Keyring> {
+        held(with_enabled(&self.keyring, text_of(key.as_ref()), text_of(label.as_ref()), now(now_millis)))
+    }
+
+    fn make_primary(&self, key_id: &str) -> PyResult<Keyring> {
+        held(with_primary(&self.keyring, key_id))
+    }
+
+    fn advance(&self, key_id: &str, to: &str) -> PyResult<Keyring> {
+        held(with_advanced(&self.keyring, key_id, to))
+    }
+
+    #[pyo3(signature = (key_id, label))]
+    fn relabel(&self, key_id: &str, label: Option<Unicode>) -> PyResult<Keyring> {
+        held(with_label(&self.keyring, key_id, text_of(label.as_ref())))
     }
 
     fn dangerous_export<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {

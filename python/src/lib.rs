@@ -7,6 +7,7 @@ mod keyring;
 mod manifest;
 mod secret;
 mod vault;
+mod wrapped;
 
 /// The native part of the package `strongroom`.
 #[pymodule(name = "_native")]
@@ -28,6 +29,8 @@ mod native {
     use crate::vault::{
         MemoryStore, Session, Vault, begin_store_check, open_vault, sqlite_plan, sqlite_plan_opening, sqlite_statements,
     };
+    #[pymodule_export]
+    use crate::wrapped::{OpenedKeyring, WrappedKeyring, parse_wrapped_keyring, seal_keyring};
 
     /// The version of this package.
     #[pyfunction]

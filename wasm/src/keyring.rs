@@ -5,7 +5,10 @@ use std::sync::Arc;
 use strongroom::SecretBytes;
 use strongroom::crypto::Format;
 use strongroom::keyring::{Decrypted, Keyring};
-use strongroom_bindings::{OsEntropy, decrypt, inspect, keyring_info, now, revealed_text};
+use strongroom_bindings::{
+    OsEntropy, decrypt, inspect, keyring_info, now, revealed_text, with_advanced, with_enabled, with_label,
+    with_primary,
+};
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 use zeroize::Zeroizing;
 
@@ -16,22 +19,20 @@ pub struct NativeKeyring {
     pub(crate) keyring: Arc<Keyring>,
 }
 
-impl NativeKeyring {
-    fn new(keyring: Keyring) -> Self {
-        NativeKeyring { keyring: Arc::new(keyring) }
-    }
+fn held(keyring: strongroom::Result<Keyring>) -> Result<NativeKeyring, JsValue> {
+    keyring.map(|keyring| NativeKeyring { keyring: Arc::new(keyring) }).map_err(thrown)
 }
 
 /// A keyring of one fresh key.
 #[wasm_bindgen(js_name = generateKeyring)]
-pub fn generate_keyring(now_millis: f64) -> Result<NativeKeyring, JsValue> {
-    Keyring::generate(&mut OsEntropy, now(now_millis)).map(NativeKeyring::new).map_err(thrown)
+pub fn generate_keyring(now_millis: f64, label: Option<String>) -> Result<NativeKeyring, JsValue> {
+    held(strongroom_bindings::generate_keyring(label.as_deref(), now(now_millis)))
 }
 
 /// A keyring from text.
 #[wasm_bindgen(js_name = parseKeyring)]
 pub fn parse_keyring(text: String) -> Result<NativeKeyring, JsValue> {
-    Keyring::parse(&Zeroizing::new(text)).map(NativeKeyring::new).map_err(thrown)
+    held(Keyring::parse(&Zeroizing::new(text)))
 }
 
 #[wasm_bindgen]
@@ -86,6 +87,35 @@ impl NativeKeyring {
     #[must_use]
     pub fn keys(&self) -> String {
         keyring_info(&self.keyring)
+    }
+
+    /// With one key more, enabled: the one of that text, or a fresh one.
+    #[wasm_bindgen(js_name = addEnabled)]
+    pub fn add_enabled(
+        &self,
+        now_millis: f64,
+        key: Option<String>,
+        label: Option<String>,
+    ) -> Result<NativeKeyring, JsValue> {
+        let key = key.map(Zeroizing::new);
+        let key = key.as_ref().map(|key| key.as_str());
+        held(with_enabled(&self.keyring, key, label.as_deref(), now(now_millis)))
+    }
+
+    /// With another primary.
+    #[wasm_bindgen(js_name = makePrimary)]
+    pub fn make_primary(&self, key_id: &str) -> Result<NativeKeyring, JsValue> {
+        held(with_primary(&self.keyring, key_id))
+    }
+
+    /// With a key one step further in its life.
+    pub fn advance(&self, key_id: &str, to: &str) -> Result<NativeKeyring, JsValue> {
+        held(with_advanced(&self.keyring, key_id, to))
+    }
+
+    /// With another label of a key, or none.
+    pub fn relabel(&self, key_id: &str, label: Option<String>) -> Result<NativeKeyring, JsValue> {
+        held(with_label(&self.keyring, key_id, label.as_deref()))
     }
 
     /// All keys as text.

@@ -6,11 +6,13 @@ mod manifest;
 mod secret;
 mod value;
 mod vault;
+mod wrapped;
 
 pub use keyring::{NativeKeyring, generate_keyring, parse_keyring};
 pub use manifest::{manifest_example, read_manifest};
 pub use secret::{NativeSecret, SecretHandle, make_secret};
 pub use vault::{NativeSession, NativeVault, open_vault};
+pub use wrapped::{NativeOpened, NativeWrapped, parse_wrapped_keyring, seal_keyring};
 
 use strongroom::MaskStyle;
 use value::{thrown, value_of};

@@ -25,7 +25,7 @@ fn the_module_tells_its_version() {
 
 #[wasm_bindgen_test]
 fn text_and_bytes_go_round_and_associated_data_binds_them() {
-    let keyring = generate_keyring(NOW).unwrap();
+    let keyring = generate_keyring(NOW, None).unwrap();
     let none = JsValue::UNDEFINED;
     let bound = JsValue::from_str("user:42");
     let token = keyring.encrypt(&"gr\u{fc}\u{df}e \u{1f511}".into(), None, &bound, NOW).unwrap();
@@ -43,14 +43,14 @@ fn text_and_bytes_go_round_and_associated_data_binds_them() {
 
 #[wasm_bindgen_test]
 fn nonces_are_fresh() {
-    let keyring = generate_keyring(NOW).unwrap();
+    let keyring = generate_keyring(NOW, None).unwrap();
     let encrypt = || keyring.encrypt(&"same".into(), None, &JsValue::UNDEFINED, NOW).unwrap();
     assert_ne!(encrypt(), encrypt());
 }
 
 #[wasm_bindgen_test]
 fn keys_go_out_as_text_and_come_back() {
-    let keyring = generate_keyring(NOW).unwrap();
+    let keyring = generate_keyring(NOW, None).unwrap();
     let text = keyring.dangerous_export().unwrap().as_string().unwrap();
     let again = parse_keyring(text).unwrap();
     let id = |keys: &str| serde_json::from_str::<serde_json::Value>(keys).unwrap()[0]["id"].clone();
@@ -94,7 +94,7 @@ fn run(session: &NativeSession, store: &MemoryStore) -> Value {
 
 #[wasm_bindgen_test]
 fn a_vault_keeps_a_value_and_gives_it_once_to_who_asks() {
-    let (store, vault) = (MemoryStore::default(), open_vault(&generate_keyring(NOW).unwrap(), "{}").unwrap());
+    let (store, vault) = (MemoryStore::default(), open_vault(&generate_keyring(NOW, None).unwrap(), "{}").unwrap());
     let set = begin(&vault, r#""set","name":"A""#, Some("sk_test_abc123")).unwrap();
     assert_eq!(run(&set, &store)["done"]["version"], 1);
     assert!(set.take_secret().is_none());
@@ -111,7 +111,7 @@ fn a_vault_keeps_a_value_and_gives_it_once_to_who_asks() {
 
 #[wasm_bindgen_test]
 fn a_secret_given_to_an_operation_can_be_wiped_at_once() {
-    let (store, vault) = (MemoryStore::default(), open_vault(&generate_keyring(NOW).unwrap(), "{}").unwrap());
+    let (store, vault) = (MemoryStore::default(), open_vault(&generate_keyring(NOW, None).unwrap(), "{}").unwrap());
     let own = JsValue::from(make_secret(&"of my own".into()).unwrap());
     let operation = r#"{"op":"set","name":"A","actor":{"id":"alice"}}"#;
     let set = vault.begin(operation, Some(own.clone().unchecked_into())).unwrap();
@@ -138,7 +138,7 @@ fn occurrences(text: &JsValue) -> f64 {
 
 #[wasm_bindgen_test]
 fn an_operation_that_is_given_up_leaves_no_value_in_memory() {
-    let vault = open_vault(&generate_keyring(NOW).unwrap(), "{}").unwrap();
+    let vault = open_vault(&generate_keyring(NOW, None).unwrap(), "{}").unwrap();
     // Made by JavaScript, and known to this test by its handle alone.
     let value: JsValue =
         js_sys::Function::new_no_args("return `canary-${Math.random()}`").call0(&JsValue::NULL).unwrap();
@@ -154,7 +154,7 @@ fn an_operation_that_is_given_up_leaves_no_value_in_memory() {
 
 #[wasm_bindgen_test]
 fn what_the_core_refuses_is_thrown_with_its_code() {
-    let keyring = generate_keyring(NOW).unwrap();
+    let keyring = generate_keyring(NOW, None).unwrap();
     let refused = |options| code_of(&open_vault(&keyring, options).err().unwrap());
     assert_eq!(refused(r#"{"cofirm":["set"]}"#), "INVALID_ARGUMENT");
     assert_eq!(refused("{"), "INVALID_ARGUMENT");

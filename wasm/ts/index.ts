@@ -24,6 +24,8 @@ export {
   type EncryptOptions,
   type KeyInfo,
   Keyring,
+  type LabelOptions,
+  type NewKeyOptions,
 } from "../../bindings/js/keyring.js";
 export { Manifest, type ManifestEntry, type ManifestFormat } from "../../bindings/js/manifest.js";
 export { MemoryStore } from "../../bindings/js/memory.js";
@@ -32,6 +34,14 @@ export { revealAll } from "../../bindings/js/resolve.js";
 export type * from "../../bindings/js/results.js";
 export { type Format, type MaskStyle, mask, Secret, type SecretDetails } from "../../bindings/js/secret.js";
 export { Vault } from "../../bindings/js/vault.js";
+export {
+  type NewWrap,
+  OpenedKeyring,
+  type Opening,
+  type PassphraseCost,
+  type Wrap,
+  WrappedKeyring,
+} from "../../bindings/js/wrapped.js";
 
 /** Where the module comes from: a URL, a response, its bytes, or the module itself. */
 export type ModuleSource = string | URL | Request | Response | BufferSource | WebAssembly.Module;

@@ -4,15 +4,18 @@
 //! hold copies, none may write with a key that another can't read yet: first [`Keyring::add_enabled`] everywhere, then
 //! [`Keyring::make_primary`] everywhere.
 
-use super::{Entry, KeyInfo, Keyring, make_material};
-use crate::crypto::KeyId;
+use super::text::parse_key;
+use super::{Entry, KeyInfo, Keyring, key_invalid, make_material};
+use crate::crypto::{KeyId, KeyMaterial};
 use crate::entropy::Entropy;
 use crate::error::{Error, ErrorCode, Result};
 use crate::time::Timestamp;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 /// The most keys that a keyring takes in, tombstones included.
 pub const KEYS_MAX: usize = 1000;
@@ -46,6 +49,14 @@ impl KeyState {
             KeyState::Disabled => "disabled",
             KeyState::Destroyed => "destroyed",
         }
+    }
+
+    /// The state of that wire name. Errors: `INVALID_ARGUMENT`.
+    pub fn from_name(name: &str) -> Result<KeyState> {
+        Self::ALL.into_iter().find(|state| state.name() == name).ok_or_else(|| {
+            let message = "the state of a key is not known: use primary, enabled, disabled or destroyed";
+            Error::new(ErrorCode::InvalidArgument, message)
+        })
     }
 }
 
@@ -83,19 +94,53 @@ impl Keyring {
     /// # Ok::<(), strongroom::Error>(())
     /// ```
     pub fn add_enabled(&mut self, entropy: &mut dyn Entropy, label: Option<&str>, now: Timestamp) -> Result<KeyId> {
-        let label = label.map(|label| parse_label("the label of a key", label)).transpose()?;
-        if self.entries.len() >= KEYS_MAX {
-            return Err(too_many_keys());
-        }
+        self.check_room()?;
+        let label = parse_key_label(label)?;
         let material = make_material(entropy)?;
-        let id = material.id();
-        if self.place(&id).is_ok() {
+        self.place_last(material, label, Some(now)).ok_or_else(|| {
             let message = "the source of randomness gave a key that is in the keyring already: nothing was done";
-            return Err(Error::new(ErrorCode::EntropyFailed, message));
-        }
-        let info = KeyInfo { id, label, created_at: Some(now), state: KeyState::Enabled };
-        self.entries.push(Entry { info, material: Some(material) });
-        Ok(id)
+            Error::new(ErrorCode::EntropyFailed, message)
+        })
+    }
+
+    /// The same for a key that there is already, from its text: `srk1.` text, base64 or base64url of 32 bytes, or 64 hex
+    /// digits. Errors: `KEY_INVALID` for what is no key, or one that the keyring has, in whatever state; `NAME_INVALID`;
+    /// `LIMIT_EXCEEDED`.
+    ///
+    /// ```
+    /// use strongroom::Keyring;
+    /// let mut keyring = Keyring::parse("x42iNYxSqIjBHy0fvZ7tUzsqHsvGK2tj6lqUSWJmNVo=")?;
+    /// let id = keyring.add_enabled_text(&"07".repeat(32), Some("2027"))?;
+    /// assert_eq!(keyring.keys().last().map(|key| key.id), Some(id));
+    /// assert!(keyring.add_enabled_text(&"07".repeat(32), None).is_err());
+    /// # Ok::<(), strongroom::Error>(())
+    /// ```
+    pub fn add_enabled_text(&mut self, text: &str, label: Option<&str>) -> Result<KeyId> {
+        self.check_room()?;
+        let label = parse_key_label(label)?;
+        let material = parse_key(text.trim()).map_err(|what| key_invalid(0, &what))?;
+        self.place_last(material, label, None).ok_or_else(|| {
+            let message = "the key is in the keyring already: move it on by its id, or give another one";
+            Error::new(ErrorCode::KeyInvalid, message)
+        })
+    }
+
+    /// Calls a key something else, or nothing. Errors: `KEY_UNKNOWN`; `NAME_INVALID`.
+    pub fn relabel(&mut self, id: &KeyId, label: Option<&str>) -> Result<()> {
+        let label = parse_key_label(label)?;
+        let place = self.place(id)?;
+        let entry = self.entries.get_mut(place).ok_or_else(|| unknown(id))?;
+        entry.info.label = label;
+        Ok(())
+    }
+
+    /// The same keys once more: for hosts in which a keyring that vaults share never changes, and a change makes a new one.
+    pub fn duplicate(&self) -> Keyring {
+        let copy = |entry: &Entry| Entry {
+            info: entry.info.clone(),
+            material: entry.material.as_ref().map(|key| KeyMaterial::derive(Box::new(Zeroizing::new(*key.raw())))),
+        };
+        Keyring { entries: self.entries.iter().map(copy).collect() }
     }
 
     /// Makes an enabled key the primary, and puts it first; the old primary stays, enabled. For the primary itself, nothing
@@ -151,9 +196,33 @@ impl Keyring {
         states
     }
 
+    fn check_room(&self) -> Result<()> {
+        if self.entries.len() < KEYS_MAX { Ok(()) } else { Err(too_many_keys()) }
+    }
+
+    /// Puts an enabled key last; nothing when the keyring has it already.
+    fn place_last(
+        &mut self,
+        material: KeyMaterial,
+        label: Option<String>,
+        created_at: Option<Timestamp>,
+    ) -> Option<KeyId> {
+        let id = material.id();
+        if self.place(&id).is_ok() {
+            return None;
+        }
+        let info = KeyInfo { id, label, created_at, state: KeyState::Enabled };
+        self.entries.push(Entry { info, material: Some(material) });
+        Some(id)
+    }
+
     fn place(&self, id: &KeyId) -> Result<usize> {
         self.entries.iter().position(|entry| entry.info.id == *id).ok_or_else(|| unknown(id))
     }
+}
+
+fn parse_key_label(label: Option<&str>) -> Result<Option<String>> {
+    label.map(|label| parse_label("the label of a key", label)).transpose()
 }
 
 /// A label that people chose: 1 to 128 bytes without control characters. Errors: `NAME_INVALID`.

@@ -248,3 +248,53 @@ fn keyrings_that_agree_have_the_same_states() {
     one.advance(&old, KeyState::Disabled).unwrap();
     assert_ne!(one.states(), other.states());
 }
+
+#[test]
+fn a_key_that_there_is_already_comes_in_from_its_text_and_reads() {
+    let (mut keys, other) = (ring(1), ring(2));
+    let text = other.dangerous_export();
+    let text = format!(" {}\n", core::str::from_utf8(text.expose()).unwrap());
+    assert_eq!(keys.add_enabled_text(&text, Some("2027")).unwrap(), id(&other));
+    let added = keys.keys().last().unwrap();
+    assert_eq!((added.state, added.label.as_deref(), added.created_at), (KeyState::Enabled, Some("2027"), None));
+    let sealed = other.encrypt((&mut Seeded::new(3), NOW), b"x", Format::Sealed, None).unwrap();
+    assert_eq!(keys.decrypt(&sealed, None).unwrap().value.expose(), b"x");
+    let before: Vec<_> = keys.keys().cloned().collect();
+    let lists = format!("{},{}", "07".repeat(32), "08".repeat(32));
+    for (text, label) in [(&*text, None), (BASE64, Some("")), ("hunter2", None), ("", None), (&*lists, None)] {
+        let refused = keys.add_enabled_text(text, label).unwrap_err();
+        let expected = if label.is_some() { ErrorCode::NameInvalid } else { ErrorCode::KeyInvalid };
+        assert_eq!(refused.code(), expected);
+        assert!(!refused.message().contains("hunter2"));
+    }
+    assert_eq!(keys.keys().cloned().collect::<Vec<_>>(), before);
+}
+
+#[test]
+fn a_destroyed_key_does_not_come_back_from_its_text() {
+    let (mut keys, other) = (ring(1), Keyring::parse(BASE64).unwrap());
+    let gone = keys.add_enabled_text(BASE64, None).unwrap();
+    assert_eq!(gone, id(&other));
+    keys.advance(&gone, KeyState::Disabled).unwrap();
+    keys.advance(&gone, KeyState::Destroyed).unwrap();
+    assert_eq!(keys.add_enabled_text(BASE64, None).unwrap_err().code(), ErrorCode::KeyInvalid);
+}
+
+#[test]
+fn a_copy_of_a_keyring_goes_its_own_way() {
+    let mut keys = ring(1);
+    let gone = keys.add_enabled(&mut Seeded::new(2), Some("gone"), NOW).unwrap();
+    keys.advance(&gone, KeyState::Disabled).unwrap();
+    keys.advance(&gone, KeyState::Destroyed).unwrap();
+    let mut copy = keys.duplicate();
+    assert!(copy.keys().eq(keys.keys()));
+    let sealed = keys.encrypt((&mut Seeded::new(3), NOW), b"x", Format::Sealed, None).unwrap();
+    assert_eq!(copy.decrypt(&sealed, None).unwrap().value.expose(), b"x");
+    copy.relabel(&id(&keys), Some("2026")).unwrap();
+    assert_eq!(copy.keys().next().unwrap().label.as_deref(), Some("2026"));
+    assert_eq!(keys.keys().next().unwrap().label, None);
+    copy.relabel(&id(&keys), None).unwrap();
+    assert!(copy.keys().eq(keys.keys()));
+    assert_eq!(copy.relabel(&id(&ring(9)), None).unwrap_err().code(), ErrorCode::KeyUnknown);
+    assert_eq!(copy.relabel(&id(&keys), Some("a\n")).unwrap_err().code(), ErrorCode::NameInvalid);
+}

@@ -44,6 +44,7 @@ from strongroom._results import (
 from strongroom._secret import Format, MaskStyle, Secret, SecretDetails, mask
 from strongroom._tree import reveal_all
 from strongroom._vault import Vault
+from strongroom._wrapped import OpenedKeyring, PassphraseCost, Wrap, WrappedKeyring
 
 __all__ = [
     "Actor",
@@ -77,6 +78,8 @@ __all__ = [
     "ManyValues",
     "MaskStyle",
     "NewSecret",
+    "OpenedKeyring",
+    "PassphraseCost",
     "Policy",
     "PolicyInForce",
     "Proposed",
@@ -95,6 +98,8 @@ __all__ = [
     "Swept",
     "Vault",
     "Verified",
+    "Wrap",
+    "WrappedKeyring",
     "Written",
     "WrittenMany",
     "__version__",

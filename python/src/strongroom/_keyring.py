@@ -32,7 +32,9 @@ class KeyInfo:
 
 
 class Keyring:
-    """Keys in order: the first one writes, all of them read.
+    """Keys in order: the primary, which is the first one, writes; it and the enabled ones read.
+
+    A keyring never changes: what changes one gives another.
 
     >>> keyring = Keyring.generate()
     >>> token = keyring.encrypt(b"hunter2", associated_data=b"user:42")
@@ -54,10 +56,14 @@ class Keyring:
         return keyring
 
     @classmethod
-    def generate(cls) -> Keyring:
-        """A keyring of one fresh key. Keep what `dangerous_export()` gives, or what it encrypts is lost."""
+    def generate(cls, *, label: str | None = None) -> Keyring:
+        """A keyring of one fresh key. Keep it, wrapped or by `dangerous_export()`, or what it encrypts is lost.
+
+        See `WrappedKeyring`. `label`: what people call the key, 1 to 128 bytes without control characters.
+        Raises `NameInvalidError`.
+        """
         with translated():
-            return cls._of(_native.generate_keyring(time.time() * 1000))
+            return cls._of(_native.generate_keyring(label, time.time() * 1000))
 
     @classmethod
     def parse(cls, text: str) -> Keyring:
@@ -138,8 +144,55 @@ class Keyring:
         told = json.loads(self._handle.keys())
         return [KeyInfo(**{**key, "created_at": instant(key["created_at"])}) for key in told]
 
+    def add_enabled(self, key: str | None = None, *, label: str | None = None) -> Keyring:
+        """A keyring with one key more, which reads and does not write yet: the first step of a roll-out.
+
+        The key stands last. `key`: its text, one key as in `parse`; a fresh one is made when `None`. `label`: what
+        people call it, 1 to 128 bytes without control characters.
+        Raises `KeyInvalidError`, also for a key that is there already; `NameInvalidError`; `LimitExceededError` beyond
+        1000 keys.
+
+        >>> keyring = Keyring.generate(label="2026")
+        >>> step_1 = keyring.add_enabled(label="2027")
+        >>> step_2 = step_1.make_primary(step_1.keys[-1].id)
+        >>> [[(key.label, key.state) for key in step.keys] for step in (step_1, step_2)]
+        [[('2026', 'primary'), ('2027', 'enabled')], [('2027', 'primary'), ('2026', 'enabled')]]
+        """
+        try:
+            with translated():
+                return self._of(self._handle.add_enabled(key, label, time.time() * 1000))
+        finally:
+            del key  # A traceback that shows locals must not show it.
+
+    def make_primary(self, key_id: str) -> Keyring:
+        """A keyring in which that key, which was enabled, is the primary and stands first; the old primary is enabled.
+
+        A vault follows by `rekey`. Raises `KeyUnknownError`; `InvalidArgumentError` for a disabled or destroyed key,
+        and for what is no key id.
+        """
+        with translated():
+            return self._of(self._handle.make_primary(key_id))
+
+    def advance(self, key_id: str, to: Literal["disabled", "destroyed"]) -> Keyring:
+        """A keyring in which a key is one step further: from enabled to disabled, or from there to destroyed.
+
+        A disabled key opens nothing; a destroyed one is gone but for its id, and this can't be taken back. No vault is
+        asked: see `Vault.retire`, which refuses while anything needs the key. Raises `KeyUnknownError`; `KeyInUseError`
+        for the primary; `InvalidArgumentError` for any other step.
+        """
+        with translated():
+            return self._of(self._handle.advance(key_id, to))
+
+    def relabel(self, key_id: str, label: str | None) -> Keyring:
+        """A keyring in which a key is called otherwise, or nothing. Raises `KeyUnknownError`, `NameInvalidError`."""
+        with translated():
+            return self._of(self._handle.relabel(key_id, label))
+
     def dangerous_export(self) -> str:
-        """All keys as `srk1.` text, the primary first: what opens everything. Write it where keys are kept, only."""
+        """Every key that reads, as `srk1.` text, the primary first: what opens everything.
+
+        Write it where keys are kept, only. `WrappedKeyring` keeps it under a passphrase or under a key of the host's.
+        """
         with translated():
             return self._handle.dangerous_export()
 
