@@ -89,6 +89,11 @@ export interface RotateOptions extends SecretOptions, ExpiryOptions {
   graceMillis?: number | undefined;
 }
 
+/** How a secret is rotated by a rotator, in two steps; or, without one, by its own generator. */
+export interface RotatorOptions extends RotateOptions {
+  rotator?: Rotator | undefined;
+}
+
 /**
  * How a value is made: a kind by name, or with its limits. 16 to 512 random `bytes`, as base64url or hex; 22 to 1024
  * alphanumeric characters; a UUID of version 4; a password of 12 to 1024 characters with one of each class at least.

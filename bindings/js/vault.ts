@@ -32,6 +32,7 @@ import type {
   RotateOptions,
   RotationStatusOptions,
   Rotator,
+  RotatorOptions,
   SecretOptions,
   SetManyOptions,
   SetOptions,
@@ -127,18 +128,26 @@ export class Vault {
   /**
    * Gives an existing secret a new value: yours, one that is made as you say, or, when you give none, one of the secret's own
    * generator. Throws `SECRET_NOT_FOUND`, `VALUE_INVALID`.
+   *
+   * With a rotator, the value is created where it is used, kept sealed, and current once it is activated there. Cut short
+   * anywhere, it is called again and goes on. Throws `ROTATION_FAILED`, with what the rotator threw as its cause.
    */
   async rotate(name: string, value: NewValue, options: RotateOptions): Promise<Written>;
-  async rotate(name: string, options: RotateOptions): Promise<Written>;
+  async rotate(name: string, options: RotatorOptions): Promise<Written>;
   async rotate(name: string, ...rest: unknown[]): Promise<Written> {
     const isGiven = rest.length > 1;
     if (isGiven && rest[0] === undefined)
       throw invalid("the new value is undefined: leave the argument out for the secret's own generator");
     const [made, given] = isGiven ? newValue(rest[0] as NewValue) : [{}];
-    const { graceMillis, expiresAt, expiresInMillis, ...others } = (rest.at(-1) ?? {}) as RotateOptions;
-    const grace = { grace_millis: optional(wholeNumber, graceMillis, "graceMillis") };
-    const wire = { name, ...made, ...grace, ...expiry({ expiresAt, expiresInMillis }), ...common(others) };
-    return written(await this.#run("rotate", wire, given));
+    const { graceMillis, expiresAt, expiresInMillis, rotator, ...others } = (rest.at(-1) ??
+      {}) as RotatorOptions;
+    if (rotator !== undefined) checkRotator(rotator);
+    const how = {
+      grace_millis: optional(wholeNumber, graceMillis, "graceMillis"),
+      rotator: rotator !== undefined || undefined,
+    };
+    const wire = { name, ...made, ...how, ...expiry({ expiresAt, expiresInMillis }), ...common(others) };
+    return written((await this.#drive("rotate", wire, given, { rotator })).told as Written);
   }
 
   /** Deletes a secret; its history stays under the name. Throws `SECRET_NOT_FOUND`. */
@@ -505,4 +514,12 @@ function offer(session: NativeSession, value: Text | Secret, operation: string):
   } finally {
     own?.wipe();
   }
+}
+
+function checkRotator(rotator: Rotator): void {
+  const isRotator =
+    typeof rotator?.create === "function" &&
+    (rotator.activate === undefined || typeof rotator.activate === "function");
+  if (!isRotator)
+    throw invalid("that is no rotator: it has a method create and, if there is something to do, activate");
 }

@@ -91,8 +91,17 @@ pub(crate) fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) 
         }
         "rotate" => {
             let (grace_millis, expiry) = (given.take("grace_millis")?, given.expiry()?);
-            let rotation = Rotation { value: given.new_value()?, grace_millis, expiry };
-            told(vault.rotate(&actor, &given.slot()?, rotation, entropy), tell)
+            let value = given.new_value()?;
+            match (given.take::<Option<bool>>("rotator")?.unwrap_or_default(), value) {
+                (true, Some(_)) => return Err(invalid("a rotator makes the value: give none, nor how to make one")),
+                (true, None) => {
+                    told(vault.rotate_with_rotator(&actor, &given.slot()?, grace_millis, expiry, entropy), tell)
+                }
+                (false, value) => {
+                    let rotation = Rotation { value, grace_millis, expiry };
+                    told(vault.rotate(&actor, &given.slot()?, rotation, entropy), tell)
+                }
+            }
         }
         "get" => told(vault.get(&actor, &given.slot()?, entropy), reveal),
         "exists" => told(vault.exists(&actor, &given.slot()?, entropy), tell),

@@ -113,6 +113,7 @@ export class Host {
     switch (what) {
       case "rotate":
       case "propose": {
+        if (options.rotator) options.rotator = this.#surroundings;
         const first = what === "propose" ? [change, name] : [name];
         return given === undefined ? vault[what](...first, options) : vault[what](...first, given, options);
       }

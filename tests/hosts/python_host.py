@@ -145,6 +145,8 @@ class PythonHost:
         actor = Actor(**who, session_expires_at=None if until is None else instant(until))
         if what == "rekey":
             return next(self._vault.rekey_pages(**given, actor=actor))
+        if given.get("rotator"):
+            given["rotator"] = self._surroundings
         if what == "revoke":
             given["grant_id"] = given.pop("id")
         if what in ("import_env", "provision", "check"):

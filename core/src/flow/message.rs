@@ -60,8 +60,8 @@ pub enum Request {
     Rotate {
         /// Which step.
         step: RotatorStep,
-        /// Random, the same for every step of one rotation and whenever one is asked for again: who is asked twice to create
-        /// a value gives the same one, or another in its place.
+        /// Random, the same for every step of one rotation and whenever one is asked for again. Who is asked twice to create
+        /// a value gives the same one or another; if the earlier is good no more then, it must not be activated.
         id: String,
         /// The secret's namespace.
         namespace: String,
@@ -78,7 +78,8 @@ pub enum Request {
 pub enum RotatorStep {
     /// Have a new value made where the secret is used, such as by its provider. The old one stays good.
     Create,
-    /// Make the value that was created the one in use. It may be asked again after it was done.
+    /// Make the value that was created the one in use, and leave the old one good as long as can be. It may be asked again
+    /// after it was done.
     Activate,
 }
 

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from strongroom._driver import Outcome
+    from strongroom._host import AsyncRotator, Rotator
     from strongroom.stores import AsyncStore, Store
 
 Generator = Literal["token_urlsafe", "hex", "alphanumeric", "uuid", "password"] | Mapping[str, Any]
@@ -91,6 +92,7 @@ def rotate(
     namespace: str | None,
     *,
     generate: Generator | None,
+    rotator: Rotator | AsyncRotator | None,
     grace: timedelta | None,
     expires_at: datetime | None,
     expires_in: timedelta | None,
@@ -99,11 +101,16 @@ def rotate(
         "name": name,
         "namespace": namespace,
         "generate": generate,
+        "rotator": None if rotator is None else True,
         "grace_millis": grace,
         "expires_at": expires_at,
         "expires_in": expires_in,
     }
-    return Operation("rotate", actor, arguments, _written, given)
+    if rotator is not None:
+        for callback in ROTATOR_CALLBACKS:
+            if not callable(getattr(rotator, callback, None)):
+                raise of_code("INVALID_ARGUMENT", f"that is no rotator, since it has no method `{callback}`", "rotate")
+    return Operation("rotate", actor, arguments, _written, given, rotator)
 
 
 def get(name: str, actor: str | Actor, namespace: str | None) -> Operation[Secret]:
@@ -355,6 +362,7 @@ def check_callbacks(store: object) -> None:
 
 
 CALLBACKS = ("load", "list", "commit", "events")
+ROTATOR_CALLBACKS = ("create", "activate")
 
 
 def _written(outcome: Outcome) -> Written:

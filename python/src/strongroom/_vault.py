@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from strongroom._call import Actor, Operation
-    from strongroom._host import OnEvent, ReadEnv, ReadFile
+    from strongroom._host import OnEvent, ReadEnv, ReadFile, Rotator
     from strongroom._keyring import Keyring
     from strongroom._manifest import Manifest
     from strongroom._many import IfExists, ManyValues
@@ -185,23 +185,29 @@ class Vault:
         actor: str | Actor,
         namespace: str | None = None,
         generate: Generator | None = None,
+        rotator: Rotator | None = None,
         grace: timedelta | None = None,
         expires_at: datetime | None = None,
         expires_in: timedelta | None = None,
     ) -> Written:
-        """Gives an existing secret a new value: given, made by `generate`, or by the secret's own generator.
+        """Gives an existing secret a new value: given, or made by `generate`, `rotator` or its own generator.
 
-        For as long as `grace` (up to 366 days) `verify` still accepts the old value; not at all when `None`. Raises
-        `SecretNotFoundError`, `ValueInvalidError`.
+        For as long as `grace` (up to 366 days) `verify` still accepts the old value; not at all when `None`. What a
+        rotator makes is created where it is used, kept sealed, and current once it is activated there; cut short
+        anywhere, it is called again and goes on. Raises `SecretNotFoundError`, `ValueInvalidError`, and
+        `RotationFailedError`, with what the rotator raised as its cause.
         """
         given = Given.maybe(value)
         del value
+        if any(inspect.iscoroutinefunction(getattr(rotator, each, None)) for each in operations.ROTATOR_CALLBACKS):
+            raise asynchronous("rotate", "rotator")
         operation = operations.rotate(
             name,
             given,
             actor,
             namespace,
             generate=generate,
+            rotator=rotator,
             grace=grace,
             expires_at=expires_at,
             expires_in=expires_in,
