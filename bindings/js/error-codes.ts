@@ -219,12 +219,12 @@ export const ERROR_CODES = {
     meaning:
       "The input is larger than the limit: the message gives the limit.",
   },
-  /** The rotator failed: nothing was activated, run it again to resume. */
+  /** The rotator failed, or others changed the secret meanwhile: run it again. */
   ROTATION_FAILED: {
     number: 32,
     retryable: true,
     meaning:
-      "The rotator failed: nothing was activated, run it again to resume.",
+      "The rotator failed, or others changed the secret meanwhile: run it again.",
   },
   /** This host or format cannot do that: the message says what can. */
   UNSUPPORTED: {

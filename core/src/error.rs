@@ -78,7 +78,7 @@ error_codes! {
     29 BackupInvalid        "BACKUP_INVALID"         false "The backup cannot be opened: check the passphrase and that the file is whole.";
     30 ManifestInvalid      "MANIFEST_INVALID"       false "The manifest has errors: the message lists them with their lines.";
     31 LimitExceeded        "LIMIT_EXCEEDED"         false "The input is larger than the limit: the message gives the limit.";
-    32 RotationFailed       "ROTATION_FAILED"        true  "The rotator failed: nothing was activated, run it again to resume.";
+    32 RotationFailed       "ROTATION_FAILED"        true  "The rotator failed, or others changed the secret meanwhile: run it again.";
     33 Unsupported          "UNSUPPORTED"            false "This host or format cannot do that: the message says what can.";
     34 EntropyFailed        "ENTROPY_FAILED"         true  "The operating system gave no randomness: nothing was done.";
     35 InvalidArgument      "INVALID_ARGUMENT"       false "An argument or option is not understood: the message names it.";

@@ -298,7 +298,7 @@ class LimitExceededError(StrongroomError):
 
 
 class RotationFailedError(StrongroomError):
-    """The rotator failed: nothing was activated, run it again to resume."""
+    """The rotator failed, or others changed the secret meanwhile: run it again."""
 
     code = "ROTATION_FAILED"
     number = 32
