@@ -36,9 +36,7 @@ pub(crate) fn begin(vault: &Vault, request: Json) -> Result<Flow<Value>, Failure
         "rotate" => {
             let (grace_millis, expiry) = (given.take("grace_millis")?, given.expiry()?);
             if given.take::<Option<bool>>("rotator")?.unwrap_or_default() {
-                vault
-                    .rotate_with_rotator(&actor, &given.slot()?, grace_millis, expiry, entropy)
-                    .map(|told| json!(told))
+                vault.rotate_with_rotator(&actor, &given.slot()?, grace_millis, expiry, entropy).map(|told| json!(told))
             } else {
                 let rotation = Rotation { value: given.new_value()?, grace_millis, expiry };
                 vault.rotate(&actor, &given.slot()?, rotation, entropy).map(|told| json!(told))

@@ -189,8 +189,9 @@ impl UnderWay {
     /// What another process wrote that brought the rotation to its end with the same value.
     fn current(&self, scene: &Scene<'_>, secret: &SecretRecord, fingerprint: Option<&str>) -> Option<Written> {
         let current = &secret.current;
-        let is_it =
-            current.number == self.version && fingerprint.is_some() && current.fingerprint.as_deref() == fingerprint;
+        let same =
+            fingerprint.is_some_and(|it| current.fingerprint.as_deref() == Some(it) && !secret.is_compromised(it));
+        let is_it = current.number == self.version && same;
         let at = current.at.unwrap_or(scene.now);
         is_it.then(|| Written::of(&secret.slot, Some(current.number), false, at))
     }
