@@ -459,7 +459,7 @@ class StoreBehaviour:
             *[(record(key(name, "", "pending")), "absent", {"expires_at": at}) for name, at in (("P", 2), ("Q", 1))],
         ]
         assert commit(store, found=found) == "committed"
-        assert names(looked_up(store, {"expired": 2}, "pending")) == [("", "Q"), ("", "P")]
+        assert names(looked_up(store, {"expired": 2}, "pending", limit=1)) == [("", "Q"), ("", "P")]
         assert names(looked_up(store, {"expired": 1}, "pending", "")) == [("", "Q")]
         assert names(looked_up(store, {"expired": 2})) == [("default", "S")]
         for by in ({"due": 9}, {"fingerprint": ""}):

@@ -232,3 +232,48 @@ fn of_kind(key: &RecordKey, secret: &'static str, other: &'static str) -> &'stat
 fn param<T: Serialize>(value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(|_| invalid_arguments("the change set", "it can't be written as JSON"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names of the statements that a commit of these parts runs, in their order.
+    fn run(parts: &Value) -> Vec<String> {
+        let mut change_set =
+            json!({ "operation_id": "1", "puts": [], "deletes": [], "checks": [], "counters": [], "events": [] });
+        for (part, value) in parts.as_object().unwrap() {
+            change_set[part] = value.clone();
+        }
+        let planned = plan(&json!({ "commit": { "change_set": change_set } }).to_string()).unwrap();
+        let planned: Value = serde_json::from_str(&planned).unwrap();
+        let name = |run: &Value| run["statement"].as_str().unwrap().to_owned();
+        planned["write"].as_array().unwrap().iter().map(name).collect()
+    }
+
+    fn put(kind: &str, index: &Value) -> Value {
+        let key = json!({ "kind": kind, "namespace": "", "name": "a" });
+        json!({ "record": { "key": key, "revision": 1, "data": "{}" }, "expected": "absent", "index": index })
+    }
+
+    #[test]
+    fn a_commit_that_puts_no_secret_runs_nothing_for_the_index() {
+        let key = json!({ "kind": "secret", "namespace": "", "name": "a" });
+        let count = json!([{ "key": key, "accessed": 1, "at": 1 }]);
+        let parts = json!({ "puts": [put("stream", &json!({}))], "counters": count, "events": [{}] });
+        let statements = ["applied", "revision_of_record", "place_taken", "put_record", "count_access", "insert_event"];
+        assert_eq!(run(&parts), statements);
+    }
+
+    #[test]
+    fn a_secret_s_fingerprints_are_replaced_with_it_and_go_with_it() {
+        let found = put("secret", &json!({ "due_at": 1, "fingerprints": ["ab", "cd"] }));
+        let statements = ["applied", "revision_of_secret", "insert_secret", "drop_fingerprints", "add_fingerprints"];
+        assert_eq!(run(&json!({ "puts": [found] })), statements);
+        let plain = put("secret", &json!({}));
+        assert_eq!(run(&json!({ "puts": [plain] })), statements[..4]);
+        let delete =
+            json!({ "key": { "kind": "secret", "namespace": "", "name": "a" }, "expected": { "revision": 1 } });
+        let statements = ["applied", "revision_of_secret", "delete_secret", "drop_fingerprints"];
+        assert_eq!(run(&json!({ "deletes": [delete] })), statements);
+    }
+}

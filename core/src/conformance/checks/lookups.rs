@@ -149,6 +149,8 @@ async fn finds_what_puts_tell(probe: &Probe) -> Outcome {
         |by: &str| format!("the pages of `list` by `{by}` do not give every record once: a cursor was lost, or ties");
     let keys = found(probe, &all(expired(LAST)), 2, quiet).await?;
     ensure(keys == [a.clone(), b.clone(), too.clone(), m.clone()], says("expired"))?;
+    let keys = found(probe, &pending(None, expired(LAST)), 1, quiet).await?;
+    ensure(keys == [early.clone(), late.clone()], says("expired"))?;
     let keys = found(probe, &all(by_print("a")), 1, quiet).await?;
     ensure(keys == [m.clone(), z.clone(), too.clone()], says("fingerprint"))?;
     let keys = found(probe, &all(due(LAST)), 2, quiet).await?;
