@@ -572,6 +572,7 @@ export function behaviour(name, makeStore) {
         reason: "manual",
         epoch: 1,
         digest: "d".repeat(64),
+        rule: "rule-1",
         prev_mac: "e".repeat(64),
         mac: "f".repeat(64),
       };

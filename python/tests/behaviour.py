@@ -525,6 +525,7 @@ class StoreBehaviour:
             "reason": "rotation",
             "epoch": 1,
             "digest": "aa" * 32,
+            "rule": "rule-1",
             "prev_mac": "bb" * 32,
             "mac": "cc" * 32,
         }

@@ -96,7 +96,7 @@ const NO_COLUMNS = nulls(
 );
 const NO_EVENT = nulls(
   "stream seq at operation_id action secret_uid namespace name actor platform outcome success code reason epoch digest " +
-    "prev_mac mac",
+    "rule prev_mac mac",
 );
 
 /** The package's store in memory, with pages of a length to choose, and with faults: `load`, `list`, `commit` and `events`

@@ -28,7 +28,7 @@ const EVENT: &str = "json_object(
   'actor', {text:user_id}, 'platform', {text:platform}, 'outcome', {text:outcome},
   'success', json(CASE WHEN success = 1 THEN 'true' WHEN success = 0 THEN 'false' ELSE 'null' END),
   'code', {text:code}, 'reason', {text:reason}, 'epoch', {count:epoch}, 'digest', {text:digest},
-  'prev_mac', {text:prev_mac}, 'mac', {text:mac})";
+  'rule', {text:rule}, 'prev_mac', {text:prev_mac}, 'mac', {text:mac})";
 
 /// What several statements have in common. Nothing of it asks with `OR`, by which SQLite could not go to the place where a
 /// page begins: what is absent becomes the least value there is, or the greatest, which is a blob.

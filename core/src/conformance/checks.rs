@@ -85,6 +85,7 @@ pub(super) async fn values_are_kept_whole(probe: &Probe) -> Outcome {
         code: Some("PERMISSION_DENIED".to_string()),
         reason: Some("manual".to_string()),
         digest: Some("d1".repeat(32)),
+        rule: Some("r1".to_string()),
         prev_mac: Some("ab".repeat(32)),
         ..event_of(&record.key, &stream, 9_007_199_254_740_991)
     };
