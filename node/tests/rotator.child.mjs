@@ -8,7 +8,11 @@ import { Provider } from "./provider.mjs";
 
 const [path, key, values, where] = process.argv.slice(2);
 const [store, provider] = [new SqliteStore(path), new Provider(values)];
-const commits = ["the begin is committed", "what was created is committed", "the end is committed"];
+const commits = {
+  rotate_begin: "the begin is committed",
+  rotate_create: "what was created is committed",
+  rotate: "the end is committed",
+};
 
 /** Does something unless the process dies before, and is told of unless it dies after. */
 async function deadly(what, run) {
@@ -24,7 +28,7 @@ const vault = new Vault({
     load: (keys) => store.load(keys),
     list: (query, cursor) => store.list(query, cursor),
     events: (query, cursor) => store.events(query, cursor),
-    commit: (changeSet) => deadly(commits.shift(), () => store.commit(changeSet)),
+    commit: (changeSet) => deadly(commits[changeSet.events[0].action], () => store.commit(changeSet)),
   },
 });
 const rotator = {

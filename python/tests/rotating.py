@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from strongroom import Keyring, Rotation, Secret, Vault
 from strongroom.stores import CommitAnswer, SQLiteStore
@@ -71,15 +71,18 @@ class Provider:
 class Deadly:
     """A store and a rotator in one, which kill their process at a moment."""
 
-    COMMITS = ("the begin is committed", "what was created is committed", "the end is committed")
+    COMMITS: ClassVar = {
+        "rotate_begin": "the begin is committed",
+        "rotate_create": "what was created is committed",
+        "rotate": "the end is committed",
+    }
 
     def __init__(self, store: SQLiteStore, provider: Provider, where: str) -> None:
-        self._store, self._provider, self._where, self._commits = store, provider, where, 0
+        self._store, self._provider, self._where = store, provider, where
         self.load, self.list, self.events = store.load, store.list, store.events
 
     def commit(self, change_set: dict[str, Any], /) -> CommitAnswer:
-        what = self.COMMITS[self._commits]
-        self._commits += 1
+        what = self.COMMITS[change_set["events"][0]["action"]]
         self._maybe_dies("before", what)
         answer = self._store.commit(change_set)
         self._maybe_dies("after", what)
