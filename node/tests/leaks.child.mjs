@@ -181,6 +181,21 @@ for (const [name, store] of [
   await run("a session that ended", (v) =>
     v.set("A", value, { actor: { id: "alice", sessionExpiresAt: new Date(0) } }),
   );
+  await run("set many", (v) =>
+    v.setMany({ M: value, N: { value: Secret.of(value), notify: ["ops"] } }, alice),
+  );
+  await run("get many", (v) => v.getMany(["M", "N"], alice));
+  await run("many that fail", (v) => v.setMany({ M: value, N: "" }, { ...alice, ifExists: "fail" }));
+  await run("many of another type", (v) => v.setMany({ M: value, N: [value] }, alice));
+  await run("import", (v) => v.importDotenv(`M=${value}\nO='${value}'\n`, { ...alice, namespace: "app" }));
+  await run("import what cannot be read", (v) => v.importDotenv(`M='${value}`, alice));
+  const asked = strongroom.Manifest.parse(
+    "version: 1\nentries: [{name: M, minimum_length: 4096}, {name: N}]",
+  );
+  await run("check", (v) => v.check(asked, alice));
+  await run("a manifest with a value", () =>
+    strongroom.Manifest.parse(`version: 1\nentries: [{name: M, default: "${value}"}]`),
+  );
   await run("census", (v) => v.census(alice));
   await run("adopt", (v) => v.adopt(alice));
   await run("audit", (v) => v.audit({ ...alice, limit: 1000 }));

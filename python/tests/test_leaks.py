@@ -25,7 +25,7 @@ import pytest
 
 import strongroom
 from leakscan import Leak, Scanner, make_canary
-from strongroom import Actor, Keyring, Secret, StrongroomError, Vault, mask
+from strongroom import Actor, Keyring, Manifest, Secret, StrongroomError, Vault, mask
 from strongroom.stores import MemoryStore, SQLiteStore, Store
 
 PACKAGE = str(Path(strongroom.__file__).parent)
@@ -156,6 +156,14 @@ class Session:
         self.rules(vault, alice, canary)
         self.run(lambda: vault.audit(actor=alice, limit=1000))
         self.run(lambda: vault.audit("A", actor=alice))
+        self.run(lambda: vault.set_many({"M": canary, "N": {"value": canary, "notify": ["ops"]}}, actor=alice))
+        self.run(lambda: vault.get_many(["M", "N"], actor=alice))
+        self.run(lambda: vault.set_many({"M": canary, "N": ""}, actor=alice))
+        self.run(lambda: vault.import_dotenv(f"M={canary}\nO='{canary}'\n", actor=alice, namespace="app"))
+        self.run(lambda: vault.import_dotenv(f"M='{canary}", actor=alice))
+        asked = Manifest.parse("version: 1\nentries: [{name: M, minimum_length: 4096}, {name: N}]")
+        self.run(lambda: vault.check(asked, actor=alice))
+        self.run(lambda: Manifest.parse(f'version: 1\nentries: [{{name: M, default: "{canary}"}}]'))
         self.run(lambda: vault.census(actor=alice))
         self.run(lambda: vault.delete("C", actor=alice))
         self.run(lambda: vault.verify_audit(actor=alice))

@@ -188,8 +188,8 @@ HOSTILE: list[tuple[ManifestFormat, str]] = [
     ("toml", "a = 1\n" * (1 << 20)),
     ("dotenv", "A=1\n" * (1 << 20)),
     ("dotenv", "A='" + "x" * (11 << 20)),
-    *[(written, "x" * (10 << 20)) for written in ("yaml", "json", "toml", "dotenv")],  # type: ignore[list-item]
-    *[(written, "#" * (11 << 20)) for written in ("yaml", "json", "toml", "dotenv")],  # type: ignore[list-item]
+    *[(written, "x" * (10 << 20)) for written in ("yaml", "json", "toml", "dotenv")],
+    *[(written, "#" * (11 << 20)) for written in ("yaml", "json", "toml", "dotenv")],
 ]
 
 

@@ -59,7 +59,7 @@ def test_the_rest_that_set_takes_goes_beside_a_value(vault: Vault) -> None:
     assert (by_name["A"].sensitivity, by_name["A"].notify) == ("critical", ["ops"])
     assert len(values(vault, "B")[0]) == 64
     with pytest.raises(InvalidArgumentError, match="unknown field `sensitivty`"):
-        vault.set_many({"A": {"value": "a", "sensitivty": "high"}}, actor="alice")  # type: ignore[dict-item, typeddict-unknown-key]
+        vault.set_many({"A": {"value": "a", "sensitivty": "high"}}, actor="alice")  # type: ignore[dict-item]
     with pytest.raises(InvalidArgumentError, match="1 secrets are to be given a value, and 0 values came"):
         vault.set_many({"A": {}}, actor="alice")
 

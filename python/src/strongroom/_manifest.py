@@ -73,12 +73,13 @@ class Manifest:
 
         Raises `ManifestInvalidError`, for all that is wrong; `LimitExceededError` beyond 10 MiB or 10,000 entries.
         """
-        manifest = cls.__new__(cls)
         try:
             with translated():
-                manifest._text = _native.read_manifest(text, format)
+                read = _native.read_manifest(text, format)
         finally:
             del text  # A traceback that shows locals must not show what may have been pasted into it.
+        manifest = cls.__new__(cls)
+        manifest._text = read
         return manifest
 
     @classmethod
