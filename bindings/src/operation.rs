@@ -21,7 +21,7 @@ const AUDIT_LIMIT: u32 = 20;
 /// How far ahead `rotation_status` looks unless told otherwise: 7 days, in milliseconds.
 const AHEAD_MILLIS: i64 = 7 * 24 * 60 * 60 * 1000;
 
-/// How many secrets a page of `rekey` takes unless told otherwise.
+/// How many secrets a page of `rekey` or `renew_root` takes unless told otherwise.
 const REKEY_LIMIT: u32 = 100;
 
 /// How many secrets a page of `rotate_due` and its like takes unless told otherwise.
@@ -174,6 +174,10 @@ pub(crate) fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) 
         "rekey" => {
             let page = given.page(REKEY_LIMIT)?;
             told(vault.rekey(&actor, of(&page), entropy)?, tell)
+        }
+        "renew_root" => {
+            let page = given.page(REKEY_LIMIT)?;
+            told(vault.renew_root(&actor, of(&page), entropy)?, tell)
         }
         "retire" => {
             let id: String = given.take("key_id")?;

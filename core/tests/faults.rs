@@ -177,7 +177,7 @@ fn cases() -> Vec<Case> {
     add!("census", &lived_in, None, |v, a, e| v.census(a, e));
     add!("adopt", &later, None, |v, a, e| v.adopt(a, e));
     add!("adopt an old store", &old, None, |v, a, e| v.adopt(a, e));
-    let id = rotate.clone();
+    let (id, rotated) = (rotate.clone(), rotate.clone());
     add("cancel", &lived_in, None, Box::new(move |v, e| shown(v.cancel(&actor("alice"), &id, e))));
     let id = done.clone();
     let found = Some(Code::ConfirmationNotFound);
@@ -265,6 +265,9 @@ fn cases() -> Vec<Case> {
     add!("resolve from an old store", &old, None, |v, a, e| v.resolve(a, (&tree(r#""secret:A""#), None), e).unwrap());
     add!("rekey of what is new", &lived_in, None, |v, a, e| v.rekey(a, (None, 100), e).unwrap());
 
+    add!("renew_root", &lived_in, None, |v, a, e| v.renew_root(a, (None, 100), e).unwrap());
+    add!("renew_root, the first page", &lived_in, None, |v, a, e| v.renew_root(a, (None, 1), e).unwrap());
+
     // The vaults of a keyring that moved on, of one that did not, and of a policy that denies.
     let mut rolled = Keyring::generate(&mut Seeded::new(1 << 32), Timestamp::from_millis(0)).unwrap();
     let old_key = rolled.keys().next().unwrap().id;
@@ -307,6 +310,23 @@ fn cases() -> Vec<Case> {
         &world.keyring,
         in_use,
         Box::new(move |v, e| shown(v.retire(&alice(), old_key, e))),
+    );
+    let mut half = lived_in.clone();
+    let begun = world.vault.renew_root(&alice(), (None, 2), Box::new(Seeded::new(9))).unwrap();
+    drive(begun, &mut half, &mut world.clock.clone()).unwrap();
+    let mine = &world.keyring;
+    let id = rotated.clone();
+    let confirm: Make = Box::new(move |v, e| shown(v.confirm(&actor("alice"), &id, e)));
+    other("set while a root is renewed", &half, mine, None, set_a());
+    other("confirm a rotation while a root is renewed", &half, mine, None, confirm);
+    let identify: Make = Box::new(move |v, e| shown(v.identify(&actor("alice"), None, secret("a two"), e).unwrap()));
+    other("identify while a root is renewed", &half, mine, None, identify);
+    other(
+        "renew_root again",
+        &half,
+        mine,
+        None,
+        Box::new(move |v, e| shown(v.renew_root(&alice(), (None, 100), e).unwrap())),
     );
     let bob = |make: fn(&Vault, &Actor, Box<dyn Entropy>) -> Flow<String>| -> Make {
         Box::new(move |v, e| make(v, &actor("bob"), e))

@@ -104,6 +104,7 @@ fn operations(spare: KeyId, grant: &str, open: &str) -> Vec<Op> {
     op!("revoke", Some(P::Admin), |v, a, e| v.revoke(a, &slot("A"), &grant, e));
     op!("grants", Some(P::Admin), |v, a, e| v.grants(a, &slot("A"), e));
     op!("rekey", Some(P::Admin), |v, a, e| v.rekey(a, (None, 100), e).unwrap());
+    op!("renew_root", Some(P::Admin), |v, a, e| v.renew_root(a, (None, 100), e).unwrap());
     op!("retire", Some(P::Admin), |v, a, e| v.retire(a, spare, e));
     op!("get_many", Some(P::Read), |v, a, e| v.get_many(a, vec![slot("A")], e));
     op!("set_many", Some(P::Write), |v, a, e| v.set_many(a, support::assignments(&[("A", "new")]), e));

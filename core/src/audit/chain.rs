@@ -1,10 +1,9 @@
 //! Verifying the chain: every stream from its first event to its head, and the rows outside it by their digest.
 
 use super::{Action, Event, Outcome, VAULT_STREAM};
-use crate::crypto::MacKey;
 use crate::encoding::{Encoder, hex};
-use crate::error::{Error, ErrorCode};
-use crate::record::StreamHead;
+use crate::error::{Error, ErrorCode, Result};
+use crate::record::{Head, StreamHead};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -57,6 +56,8 @@ struct Stream {
     ended: Option<End>,
     /// The place of the event that its secret came to be by, and where it came to be.
     begun: Option<(u64, Place)>,
+    /// The epoch of the event that was read last.
+    epoch: u64,
 }
 
 impl Stream {
@@ -67,7 +68,7 @@ impl Stream {
 
 /// Takes the chained events in order of stream and place, and finds the first fault.
 pub(crate) struct ChainCheck<'a> {
-    key: &'a MacKey,
+    head: &'a Head,
     /// How far the vault's stream went before the heads were taken.
     known: u64,
     streams: BTreeMap<String, Stream>,
@@ -85,9 +86,9 @@ pub(crate) struct ChainCheck<'a> {
 
 impl<'a> ChainCheck<'a> {
     /// A check of a history whose vault stream had `known` events before anything else was read.
-    pub(crate) fn new(key: &'a MacKey, known: u64) -> Self {
+    pub(crate) fn new(head: &'a Head, known: u64) -> Self {
         ChainCheck {
-            key,
+            head,
             known,
             streams: BTreeMap::new(),
             slots: Vec::new(),
@@ -114,31 +115,36 @@ impl<'a> ChainCheck<'a> {
         self.streams.entry(stream.into()).or_default()
     }
 
-    /// Takes the next event.
-    pub(crate) fn take(&mut self, event: &Event) -> Result<(), Fault> {
+    /// Takes the next event. Errors: `AUDIT_TAMPERED`; those of opening the root that was in force then.
+    pub(crate) fn take(&mut self, event: &Event) -> Result<()> {
         self.events = self.events.saturating_add(1);
         let name = event.stream.clone().unwrap_or_default();
         let seq = event.seq.unwrap_or_default();
         if name.is_empty() || seq == 0 {
             let stream = if name.is_empty() { "(none)".into() } else { name };
-            return Err(Fault { stream, seq, why: "the event lost its place" });
+            return Err(Error::from(&Fault { stream, seq, why: "the event lost its place" }));
         }
         let is_next = name == self.current;
         self.current.clone_from(&name);
-        let key = self.key;
+        let head = self.head;
         let stream = self.stream(&name);
-        let fault = |why| Err(Fault { stream: name.clone(), seq, why });
+        let fault = |why| Err(Error::from(&Fault { stream: name.clone(), seq, why }));
         if !is_next && stream.tail.is_some() {
             return fault("the store gave the streams out of order");
         }
         let next = stream.seq().saturating_add(1);
         if seq > next {
-            return Err(Fault { stream: name, seq: next, why: "the event is missing" });
+            return Err(Error::from(&Fault { stream: name, seq: next, why: "the event is missing" }));
         }
         if seq < next {
             return fault("the event is there twice, or out of order");
         }
-        if !event.is_authentic(key) {
+        // Whoever has a former root can make events of its epoch, but not where the next one has begun.
+        let epoch = event.epoch.unwrap_or_default();
+        if epoch < stream.epoch {
+            return fault("the event is of an earlier epoch than the one before it");
+        }
+        if !event.is_authentic_in(head)? {
             return fault("the event was altered");
         }
         if event.prev_mac.as_ref() != stream.tail.as_ref().and_then(|(_, mac)| mac.as_ref()) {
@@ -151,6 +157,7 @@ impl<'a> ChainCheck<'a> {
             return fault("the history does not begin with the vault's own beginning");
         }
         stream.tail = Some((seq, event.mac.clone()));
+        stream.epoch = epoch;
         if name == VAULT_STREAM && event.outcome.as_deref() == Some(Outcome::Success.name()) {
             self.note_lifecycle(event);
         }
@@ -174,7 +181,7 @@ impl<'a> ChainCheck<'a> {
     }
 
     /// After the last event: whether every stream reaches its end.
-    pub(crate) fn finish(&self) -> Result<(), Fault> {
+    pub(crate) fn finish(&self) -> core::result::Result<(), Fault> {
         let beyond = |(name, stream): (&String, &Stream), why| {
             Err(Fault { stream: name.clone(), seq: stream.seq().saturating_add(1), why })
         };

@@ -12,9 +12,9 @@ pub use filter::EventFilter;
 
 use crate::crypto::MacKey;
 use crate::encoding::{Encoder, hex};
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, Result};
 use crate::ident::{Actor, Slot};
-use crate::record::{Reason, StreamHead, read_mac};
+use crate::record::{Head, Reason, StreamHead, read_mac};
 use crate::time::Timestamp;
 use crate::wire::{deserialize_as_read, read_fields};
 use alloc::string::{String, ToString};
@@ -222,8 +222,25 @@ impl Event {
             || self.secret_uid.is_some()
     }
 
-    /// Whether its own MAC holds; says nothing of its place in the chain.
-    pub(crate) fn is_authentic(&self, key: &MacKey) -> bool {
+    /// What is wrong with it.
+    pub(crate) fn fault(&self, why: &'static str) -> Fault {
+        let stream = self.stream.clone().unwrap_or_else(|| "(none)".into());
+        Fault { stream, seq: self.seq.unwrap_or_default(), why }
+    }
+
+    /// Whether its own MAC holds, under the root of its epoch; says nothing of its place in the chain. Errors: those of
+    /// opening a former root.
+    pub(crate) fn is_authentic_in(&self, head: &Head) -> Result<bool> {
+        match self.epoch {
+            Some(epoch) if epoch == head.epoch => Ok(self.is_authentic(&head.keys.audit)),
+            Some(epoch) if (1..head.epoch).contains(&epoch) => {
+                head.former_keys(epoch).map(|keys| self.is_authentic(&keys.audit))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn is_authentic(&self, key: &MacKey) -> bool {
         let mac = self.mac.as_deref().and_then(read_mac);
         let success = self.outcome.as_deref().map(|outcome| outcome == Outcome::Success.name());
         success == self.success && mac.is_some_and(|mac| key.verify(&self.authenticated(), &mac))

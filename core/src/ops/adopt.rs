@@ -118,7 +118,7 @@ fn adopted_secret(row: &Record, keyring: &Keyring, head: &Head, entropy: &mut dy
         created_at: columns.created_at,
         updated_at: columns.updated_at,
         counters: row.counters,
-        ..SecretRecord::unset(slot, make_bytes(entropy)?)
+        ..SecretRecord::unset(slot, make_bytes(entropy)?, head.epoch)
     })
 }
 
@@ -149,8 +149,8 @@ pub(super) fn is_nameless(item: &Item) -> bool {
 pub(crate) async fn adopt(io: &Io, settings: &Settings, actor: &Actor) -> Result<Adopted> {
     let call = Call::of_vault(Action::Adopted, actor);
     authorized(io, settings, &call).await?;
-    let first = ensure_initialised(io, settings).await?;
-    let chain = examine_chain(io, settings).await?;
+    let (first, _) = ensure_initialised(io, settings).await?;
+    let chain = examine_chain(io, settings, &[]).await?;
     let unadopted = Unadopted::gather(io).await?;
     unadopted.unchained.check_begins_with(chain.adopted.as_deref())?;
     let streams = unadopted.rows.iter().map(|row| RecordKey { kind: RecordKind::Stream, ..row.key.clone() });

@@ -2,12 +2,13 @@
 
 use super::Settings;
 use super::transact::{Call, Plan, authorized, transact};
-use crate::audit::{Action, Event, Fault};
-use crate::error::{Error, Result};
+use super::verify_audit::examine_chain;
+use crate::audit::{Action, Event};
+use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{EventQuery, EventScope, Io};
 use crate::ident::{Actor, Slot};
 use crate::policy::Permission;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use serde::Serialize;
 
@@ -39,17 +40,48 @@ pub(crate) async fn audit(
     authorized(io, settings, &call).await?;
     let (mut events, _) = io.events(&EventQuery { scope, limit }, None).await?;
     events.truncate(limit as usize);
-    transact(io, settings, &call, |scene, _| {
-        let altered = |event: &&Event| event.is_chained() && !event.is_authentic(&scene.head.keys.audit);
-        if let Some(event) = events.iter().find(altered) {
-            let fault = Fault {
-                stream: event.stream.clone().unwrap_or_else(|| "(none)".into()),
-                seq: event.seq.unwrap_or_default(),
-                why: "the event was altered",
-            };
-            return Err(Error::from(&fault));
+    let mut history = None;
+    loop {
+        let told = transact(io, settings, &call, |scene, _| {
+            for event in events.iter().filter(|event| event.is_chained()) {
+                if !event.is_authentic_in(&scene.head)? {
+                    return Err(Error::from(&event.fault("the event was altered")));
+                }
+            }
+            let unlinked = unlinked(&events, scene.head.epoch);
+            match &history {
+                None if !unlinked.is_empty() => Ok(Plan::silent(Err(unlinked))),
+                Some(Err(error)) => Err(Error::clone(error)),
+                _ => Ok(Plan::record(Ok(History { events: events.clone() }))),
+            }
+        })
+        .await?;
+        let known = match told {
+            Ok(told) => return Ok(told),
+            Err(unlinked) => unlinked,
+        };
+        // Whoever has a former root can make events of its epoch. Those that nothing newer leads to are looked for in the whole
+        // history, which ends under the root in force.
+        history = match examine_chain(io, settings, &known).await {
+            Err(error) if !matches!(error.code(), ErrorCode::AuditTampered | ErrorCode::RecordTampered) => {
+                return Err(error);
+            }
+            found => Some(found.map(drop)),
+        };
+    }
+}
+
+/// The events of former epochs that no event of the present one leads to among these, latest first as they are.
+fn unlinked(events: &[Event], epoch: u64) -> Vec<Event> {
+    let mut led_to: Vec<(&Option<String>, &Option<String>)> = Vec::new();
+    let mut unlinked = Vec::new();
+    for event in events.iter().filter(|event| event.is_chained()) {
+        let is_led_to = led_to.contains(&(&event.stream, &event.mac));
+        if event.epoch == Some(epoch) || is_led_to {
+            led_to.push((&event.stream, &event.prev_mac));
+        } else {
+            unlinked.push(event.clone());
         }
-        Ok(Plan::record(History { events: events.clone() }))
-    })
-    .await
+    }
+    unlinked
 }

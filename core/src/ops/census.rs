@@ -1,7 +1,7 @@
 //! Census: how many stored values need which key, and in which format they are. What a rotation of keys has left to do.
 
 use super::Settings;
-use super::list::{SecretWithStream, all_secrets, for_each_page};
+use super::list::{SecretWithStream, all_secrets, for_each_page, unless_renewed};
 use super::scene::Scene;
 use super::transact::{Call, Plan, authorized, transact};
 use crate::audit::Action;
@@ -26,7 +26,7 @@ pub struct KeyCount {
     pub versions: u64,
     /// Proposals that wait.
     pub proposals: u64,
-    /// The vault's root.
+    /// Roots of the vault: the one in force, and those that were before it.
     pub root: u64,
 }
 
@@ -63,6 +63,8 @@ pub(crate) async fn census(io: &Io, settings: &Settings, actor: &Actor) -> Resul
 pub(super) struct Gathered {
     secrets: Vec<SecretWithStream>,
     proposals: Vec<Record>,
+    /// The revision of the vault's head before the proposals were read.
+    head: u64,
 }
 
 impl Gathered {
@@ -72,14 +74,16 @@ impl Gathered {
         let alone = |key: &RecordKey| vec![key.clone()];
         let take = |page: Vec<Option<Record>>| proposals.extend(page.into_iter().flatten());
         let query = ListQuery { kind: RecordKind::Pending, namespace: None, by: None, limit: PAGE_LIMIT };
-        for_each_page(io, settings, &query, alone, take).await?;
-        Ok(Gathered { secrets, proposals })
+        let head = for_each_page(io, settings, &query, alone, take).await?;
+        Ok(Gathered { secrets, proposals, head })
     }
 
-    /// Errors: `RECORD_TAMPERED`.
+    /// Errors: `RECORD_TAMPERED`; `CONFLICT` when the root was renewed meanwhile.
     pub(super) fn count(&self, scene: &Scene<'_>) -> Result<Census> {
         let (mut census, keyring) = (Census::default(), &scene.settings.keyring);
-        census.add_key(scene.head.sealed_under.to_hex(), Place::Root);
+        for id in scene.head.sealing_keys() {
+            census.add_key(id.to_hex(), Place::Root);
+        }
         for record in &self.secrets {
             let secret = record.verify(&scene.head)?;
             for version in secret.sealed_versions() {
@@ -88,7 +92,8 @@ impl Gathered {
             }
         }
         for record in &self.proposals {
-            let proposal = Proposal::verify(record, &scene.head.keys.record)?;
+            let proposal = Proposal::verify(record, scene.head.record_keys());
+            let proposal = proposal.map_err(|error| unless_renewed(error, self.head, &scene.head))?;
             census.add(keyring, proposal.body.sealed.as_deref(), Place::Proposal);
         }
         Ok(census)

@@ -80,7 +80,7 @@ pub(super) fn proposal_key(id: &str) -> Vec<RecordKey> {
 /// The proposal that was loaded, verified, if it is the actor's own. Errors: `CONFIRMATION_NOT_FOUND`, `CONFIRMATION_MISMATCH`.
 pub(super) fn own_proposal(scene: &Scene<'_>, actor: &Actor) -> Result<Proposal> {
     let record = scene.records.iter().flatten().next().ok_or_else(|| not_found("is not waiting"))?;
-    let proposal = Proposal::verify(record, &scene.head.keys.record)?;
+    let proposal = Proposal::verify(record, scene.head.record_keys())?;
     if proposal.body.actor != actor.id() || proposal.body.platform.as_deref() != actor.platform() {
         let message = "only the one who proposed a change can confirm or cancel it, on the same platform";
         return Err(Error::new(ErrorCode::ConfirmationMismatch, message));

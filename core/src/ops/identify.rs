@@ -6,15 +6,15 @@ use super::scene::Scene;
 use super::transact::{Call, Detail, EventPlan, Plan, Writes, authorized, conflict, transact};
 use super::verify::{Match, Verified, compare, plan_verified};
 use crate::audit::{Action, Outcome};
-use crate::encoding::hex;
 use crate::error::Result;
-use crate::flow::{Io, ListQuery, Lookup, PAGE_LIMIT};
+use crate::flow::{Io, Item, ListQuery, Lookup, PAGE_LIMIT};
 use crate::ident::{Actor, Slot};
 use crate::policy::{Permission, Scope};
 use crate::record::RecordKind;
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use serde::Serialize;
 
 /// Whose value a presented one is.
@@ -48,14 +48,27 @@ pub(crate) async fn identify(
     let call = Call::of_namespace(Action::Identify, actor, namespace);
     authorized(io, settings, &call).await?;
     ensure_initialised(io, settings).await?;
+    loop {
+        if let Some(identified) = look(io, settings, &call, namespace, presented).await? {
+            return Ok(identified);
+        }
+    }
+}
+
+/// Looks once; nothing when the root was renewed meanwhile, and with it what fingerprints are keyed by.
+async fn look(
+    io: &Io,
+    settings: &Settings,
+    call: &Call<'_>,
+    namespace: Option<&str>,
+    presented: &SecretBytes,
+) -> Result<Option<Identified>> {
+    let actor = call.actor;
     // INVARIANT: there is a head by now.
     let scene = Scene::load(io, settings, None, &[]).await?.ok_or_else(conflict)?;
-    let fingerprint = hex(&scene.head.keys.fingerprint.mac(presented.expose()));
+    let (epoch, fingerprints) = (scene.head.epoch, scene.head.fingerprints(presented));
     drop(scene);
-    let by = Some(Lookup::Fingerprint(fingerprint));
-    let query =
-        ListQuery { kind: RecordKind::Secret, namespace: namespace.map(ToString::to_string), by, limit: PAGE_LIMIT };
-    for item in io.list_all(&query).await? {
+    for item in found_by(io, namespace, fingerprints).await? {
         let slot = Slot::parse_stored(Some(&item.key.namespace), &item.key.name)?;
         // Asked of each secret below: what is not the actor's to read is passed over, and no attempt to read it.
         let call = Call { permission: None, ..Call::of_secret(Action::Identify, actor, &slot) };
@@ -75,13 +88,31 @@ pub(crate) async fn identify(
         let Verified { accepted, matches, version, valid_until } = verified;
         if accepted {
             let (namespace, name) = (Some(item.key.namespace), Some(item.key.name));
-            return Ok(Identified { namespace, name, accepted, matches, version, valid_until });
+            return Ok(Some(Identified { namespace, name, accepted, matches, version, valid_until }));
         }
     }
-    transact(io, settings, &call, |_, _| {
+    transact(io, settings, call, |scene, _| {
+        if scene.head.epoch != epoch {
+            return Ok(Plan::silent(None));
+        }
         let refused = Detail { outcome: Some(Outcome::Denied), ..Detail::of_vault(Action::Identify) };
         let event = EventPlan::Detailed(refused);
-        Ok(Plan { output: Identified::default(), writes: Writes::default(), event })
+        Ok(Plan { output: Some(Identified::default()), writes: Writes::default(), event })
     })
     .await
+}
+
+/// What is listed under any of some fingerprints, in order.
+async fn found_by(io: &Io, namespace: Option<&str>, fingerprints: Vec<String>) -> Result<Vec<Item>> {
+    let mut found: Vec<Item> = Vec::new();
+    for fingerprint in fingerprints {
+        let (namespace, by) = (namespace.map(ToString::to_string), Some(Lookup::Fingerprint(fingerprint)));
+        let query = ListQuery { kind: RecordKind::Secret, namespace, by, limit: PAGE_LIMIT };
+        for item in io.list_all(&query).await? {
+            if let Err(place) = found.binary_search_by(|known| known.key.cmp(&item.key)) {
+                found.insert(place, item);
+            }
+        }
+    }
+    Ok(found)
 }

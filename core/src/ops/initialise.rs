@@ -13,13 +13,13 @@ use crate::record::{Head, RecordKey, RecordKind, Ring, StreamHead};
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Makes the vault's head if the store has none; tells what that adopted. Errors: those of [`initialise`] and of opening
+/// Makes the vault's head if the store has none; tells what that adopted, and the head's revision. Errors: those of [`initialise`] and of opening
 /// a head.
-pub(super) async fn ensure_initialised(io: &Io, settings: &Settings) -> Result<Adopted> {
+pub(super) async fn ensure_initialised(io: &Io, settings: &Settings) -> Result<(Adopted, u64)> {
     let mut adopted = Adopted::default();
     for attempt in 0..ATTEMPTS {
-        if Scene::load(io, settings, None, &[]).await?.is_some() {
-            return Ok(adopted);
+        if let Some(scene) = Scene::load(io, settings, None, &[]).await? {
+            return Ok((adopted, scene.head.revision));
         }
         if attempt > 0 {
             back_off(io, attempt).await?;

@@ -4,9 +4,9 @@ use super::Settings;
 use super::adopt::is_nameless;
 use super::initialise::ensure_initialised;
 use super::scene::verify_secret;
-use super::transact::{Call, Plan, authorized, transact};
+use super::transact::{Call, Plan, authorized, conflict, transact};
 use crate::audit::Action;
-use crate::error::Result;
+use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{Io, ListQuery, PAGE_LIMIT};
 use crate::ident::Actor;
 use crate::policy::Permission;
@@ -86,6 +86,8 @@ fn listed(secret: SecretRecord) -> Listed {
 pub(super) struct SecretWithStream {
     pub(super) secret: Record,
     pub(super) stream: Option<Record>,
+    /// The revision of the vault's head before they were read.
+    pub(super) head: u64,
 }
 
 impl SecretWithStream {
@@ -94,18 +96,29 @@ impl SecretWithStream {
         self.verify_both(head).map(|(secret, _)| secret)
     }
 
-    /// The same, with the head of its stream. Errors: `RECORD_TAMPERED`.
+    /// The same, with the head of its stream. Errors: `RECORD_TAMPERED`; `CONFLICT` when it is not believed under this head
+    /// and may have been under the one that was there when it was read.
     pub(super) fn verify_both(&self, head: &Head) -> Result<(SecretRecord, StreamHead)> {
-        let stream = self.stream.as_ref().map(|record| StreamHead::verify(record, &head.keys.record)).transpose();
+        self.verify_under(head).map_err(|error| unless_renewed(error, self.head, head))
+    }
+
+    fn verify_under(&self, head: &Head) -> Result<(SecretRecord, StreamHead)> {
+        let stream = self.stream.as_ref().map(|record| StreamHead::verify(record, head.record_keys())).transpose();
         // A row without a MAC is nobody's: that is told first.
         if self.secret.mac.is_none() {
-            self.secret.verify(&head.keys.record)?;
+            self.secret.verify(head.record_keys())?;
         }
         let stream = stream?;
         let secret = verify_secret(&self.secret, stream.as_ref(), head)?;
         // INVARIANT: a secret that was verified fits the head of its stream.
         stream.map(|stream| (secret, stream)).ok_or_else(|| self.secret.tampered("it has no history"))
     }
+}
+
+/// What is wrong with a record, unless the vault's head has another revision by now than before it was read: then the root that
+/// it was under may have been the right one. Errors of all other kinds stay.
+pub(super) fn unless_renewed(error: Error, before: u64, head: &Head) -> Error {
+    if error.code() == ErrorCode::RecordTampered && before != head.revision { conflict() } else { error }
 }
 
 /// Reads every secret of a namespace or of all.
@@ -127,30 +140,31 @@ pub(super) async fn all_secrets(
 pub(super) async fn secrets_of(io: &Io, settings: &Settings, query: &ListQuery) -> Result<Vec<SecretWithStream>> {
     let mut all = Vec::new();
     let with_stream = |key: &RecordKey| vec![key.clone(), RecordKey { kind: RecordKind::Stream, ..key.clone() }];
-    for_each_page(io, settings, query, with_stream, |page| {
+    let head = for_each_page(io, settings, query, with_stream, |page| {
         let mut page = page.into_iter();
         while let (Some(secret), Some(stream)) = (page.next(), page.next()) {
-            all.extend(secret.map(|secret| SecretWithStream { secret, stream }));
+            all.extend(secret.map(|secret| (secret, stream)));
         }
     })
     .await?;
-    Ok(all)
+    Ok(all.into_iter().map(|(secret, stream)| SecretWithStream { secret, stream, head }).collect())
 }
 
 /// Reads every record that a query finds, a page at a time and with what belongs to it, each in the place of its key, after
-/// making sure that the vault has been initialised: the rows of a store that was never adopted are records only then.
+/// making sure that the vault has been initialised: the rows of a store that was never adopted are records only then. Tells
+/// the revision that the vault's head had before.
 pub(super) async fn for_each_page(
     io: &Io,
     settings: &Settings,
     query: &ListQuery,
     with: impl Fn(&RecordKey) -> Vec<RecordKey>,
     mut take: impl FnMut(Vec<Option<Record>>),
-) -> Result<()> {
-    ensure_initialised(io, settings).await?;
+) -> Result<u64> {
+    let (_, head) = ensure_initialised(io, settings).await?;
     let items = io.list_all(query).await?.into_iter().filter(|item| !is_nameless(item));
     let keys: Vec<_> = items.map(|item| item.key).collect();
     for page in keys.chunks(PAGE_LIMIT as usize) {
         take(io.load(page.iter().flat_map(&with).collect()).await?);
     }
-    Ok(())
+    Ok(head)
 }

@@ -38,7 +38,7 @@ pub(super) fn places<'a>(scene: &Scene<'_>, slots: &'a [Slot]) -> Vec<Place<'a>>
 type Read = (Result<Option<SecretRecord>>, Option<StreamHead>);
 
 fn read(scene: &Scene<'_>, secret: Option<&Record>, stream: Option<&Record>) -> Result<Read> {
-    let stream = stream.map(|record| StreamHead::verify(record, &scene.head.keys.record)).transpose()?;
+    let stream = stream.map(|record| StreamHead::verify(record, scene.head.record_keys())).transpose()?;
     check_not_put_back(stream.as_ref(), scene.revisions())?;
     let secret = secret.map(|record| verify_secret(record, stream.as_ref(), &scene.head)).transpose();
     Ok((secret, stream))

@@ -85,7 +85,7 @@ async fn purge_proposals(io: &Io, settings: &Settings, actor: &Actor, items: &[I
     transact(io, settings, &call, |scene, _| {
         let mut deletes = Vec::new();
         for record in scene.records.iter().flatten() {
-            let proposal = Proposal::verify(record, &scene.head.keys.record)?;
+            let proposal = Proposal::verify(record, scene.head.record_keys())?;
             // What was applied answers a repeated confirmation, for as long as it could have been confirmed.
             if proposal.body.expires_at <= scene.now {
                 let expected = Expected::Revision(record.revision);

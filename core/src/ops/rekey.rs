@@ -68,7 +68,7 @@ pub(crate) async fn rekey(
     }
 }
 
-/// Makes the keyring's primary the vault's, and seals the root under it, unless both are so.
+/// Makes the keyring's primary the vault's, and seals the roots under it, unless both are so.
 fn lead(scene: &Scene<'_>, entropy: &mut dyn Entropy) -> Result<Plan<()>> {
     let keyring = &scene.settings.keyring;
     let mut puts = Vec::new();
@@ -78,8 +78,9 @@ fn lead(scene: &Scene<'_>, entropy: &mut dyn Entropy) -> Result<Plan<()>> {
         let record = led.next_record(&scene.head.keys.record, scene.now)?;
         puts.push(Put::plain(record, scene::expected(ring.revision)));
     }
-    if scene.head.sealed_under != keyring.primary()?.id() {
-        let record = scene.head.resealed(&scene.head_record, keyring, entropy, scene.now)?;
+    let primary = keyring.primary()?.id();
+    if scene.head.sealing_keys().iter().any(|id| *id != primary) {
+        let record = scene.head.resealed(&scene.head_record, entropy, scene.now)?;
         puts.push(Put::plain(record, Expected::Revision(scene.head_record.revision)));
     }
     if puts.is_empty() {
@@ -95,7 +96,7 @@ fn plan_page(scene: &Scene<'_>, entropy: &mut dyn Entropy) -> Result<Plan<Rekeye
         // One that was deleted since it was listed has nothing left to rekey.
         let [stream, Some(secret)] = pair else { continue };
         rekeyed.examined = rekeyed.examined.saturating_add(1);
-        let record = SecretWithStream { secret: secret.clone(), stream: stream.clone() };
+        let record = SecretWithStream { secret: secret.clone(), stream: stream.clone(), head: scene.head.revision };
         let (mut secret, stream) = record.verify_both(&scene.head)?;
         if reseal_versions(scene, entropy, &mut secret, &mut rekeyed.unreadable)? {
             rekeyed.changed = rekeyed.changed.saturating_add(1);
@@ -119,9 +120,7 @@ fn reseal_versions(
     let primary = scene.settings.keyring.primary()?;
     let old = secret.clone();
     let mut any = false;
-    let given = secret.rotating.iter_mut().filter_map(|rotating| rotating.version.as_mut());
-    let versions = given.chain([&mut secret.current]).chain(&mut secret.previous);
-    for (version, old_version) in versions.zip(old.sealed_versions()) {
+    for (version, old_version) in secret.sealed_versions_mut().zip(old.sealed_versions()) {
         if is_current(old_version, &primary.id()) {
             continue;
         }
@@ -163,7 +162,7 @@ fn plan_proposals(scene: &Scene<'_>, entropy: &mut dyn Entropy) -> Result<Plan<R
     let (mut puts, mut deletes) = (Vec::new(), Vec::new());
     for record in scene.records.iter().flatten() {
         rekeyed.examined = rekeyed.examined.saturating_add(1);
-        let mut proposal = Proposal::verify(record, &scene.head.keys.record)?;
+        let mut proposal = Proposal::verify(record, scene.head.record_keys())?;
         let Some(text) = &proposal.body.sealed else { continue };
         let expected = Expected::Revision(record.revision);
         if sealed::Sealed::parse(text)?.key_id() == primary.id() {

@@ -27,17 +27,21 @@ pub(crate) async fn rollback(io: &Io, settings: &Settings, actor: &Actor, slot: 
             let message = format!("there is no version {number} (any more): the last 10 are kept; list the versions");
             Error::new(ErrorCode::VersionNotFound, message)
         })?;
-        if version.fingerprint.as_deref().is_some_and(|fingerprint| secret.is_compromised(fingerprint))
-            || version.compromised
-        {
+        let refused = || {
             let message = format!("version {number} was compromised and can't come back: set a new value");
-            return Err(Error::new(ErrorCode::VersionCompromised, message));
+            Error::new(ErrorCode::VersionCompromised, message)
+        };
+        if version.compromised {
+            return Err(refused());
+        }
+        let value = open_version(scene, secret, version)?.value;
+        if secret.is_compromised(&value, &scene.head)? {
+            return Err(refused());
         }
         if version.ended_at.is_some_and(|end| end <= scene.now) {
             let message = format!("the value of version {number} has expired: set a new one");
             return Err(Error::new(ErrorCode::SecretExpired, message));
         }
-        let value = open_version(scene, secret, version)?.value;
         let why = (Action::Rollback, Reason::Rollback);
         plan_new_version(scene, entropy, actor, secret.clone(), (&value, version.ended_at), why)
     })

@@ -180,7 +180,7 @@ impl UnderWay {
     /// What a secret has of this rotation; nothing once it was given up, or what was created has leaked.
     fn of<'a>(&self, secret: &'a SecretRecord) -> Option<&'a Rotating> {
         let follows = self.version == secret.current.number.saturating_add(1);
-        let leaked = |version: &Version| version.fingerprint.as_deref().is_some_and(|it| secret.is_compromised(it));
+        let leaked = |version: &Version| version.fingerprint.as_deref().is_some_and(|it| secret.has_leaked(it));
         let rotating = secret.rotating.as_ref().filter(|rotating| follows && rotating.id == self.id)?;
         let fits = |version: &Version| version.number == self.version && !leaked(version);
         rotating.version.as_ref().is_none_or(fits).then_some(rotating)
@@ -189,8 +189,7 @@ impl UnderWay {
     /// What another process wrote that brought the rotation to its end with the same value.
     fn current(&self, scene: &Scene<'_>, secret: &SecretRecord, fingerprint: Option<&str>) -> Option<Written> {
         let current = &secret.current;
-        let same =
-            fingerprint.is_some_and(|it| current.fingerprint.as_deref() == Some(it) && !secret.is_compromised(it));
+        let same = fingerprint.is_some_and(|it| current.fingerprint.as_deref() == Some(it) && !secret.has_leaked(it));
         let is_it = current.number == self.version && same;
         let at = current.at.unwrap_or(scene.now);
         is_it.then(|| Written::of(&secret.slot, Some(current.number), false, at))
@@ -240,7 +239,7 @@ mod tests {
 
     fn version(number: u64, fingerprint: char) -> Version {
         let fingerprint = Some(core::iter::repeat_n(fingerprint, 64).collect::<String>());
-        Version { number, fingerprint, ..SecretRecord::unset(Slot::parse(None, "A").unwrap(), [0; 16]).current }
+        Version { number, fingerprint, ..SecretRecord::unset(Slot::parse(None, "A").unwrap(), [0; 16], 1).current }
     }
 
     /// A secret with a rotation under way, for which something was created.
@@ -254,7 +253,7 @@ mod tests {
         let secret = SecretRecord {
             current: version(1, 'a'),
             rotating: Some(created),
-            ..SecretRecord::unset(Slot::parse(None, "A").unwrap(), [0; 16])
+            ..SecretRecord::unset(Slot::parse(None, "A").unwrap(), [0; 16], 1)
         };
         (rotation, secret)
     }
@@ -265,7 +264,7 @@ mod tests {
         assert!(rotation.of(&secret).is_some());
         secret.compromise_previous();
         assert!(rotation.of(&secret).is_none());
-        assert!(secret.is_compromised(&"b".repeat(64)), "what was created is refused for good");
+        assert!(secret.has_leaked(&"b".repeat(64)), "what was created is refused for good");
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl<'a> Scene<'a> {
             return Err(Error::new(ErrorCode::VaultHeadMissing, message));
         }
         let vault_stream = match vault_stream {
-            Some(record) => StreamHead::verify(&record, &head.keys.record)?,
+            Some(record) => StreamHead::verify(&record, head.record_keys())?,
             // Both are made in one commit.
             None => {
                 let fault = Fault { stream: VAULT_STREAM.into(), seq: 1, why: "the vault's history was taken away" };
@@ -75,11 +75,17 @@ impl<'a> Scene<'a> {
             }
             _ => Ok(()),
         };
+        // A head that was put back to the time of a renewal would have the root before believed again.
+        if head.epoch > 1 && vault_stream.head_mac != head_record.mac_bytes() {
+            return Err(
+                head_record.tampered("it does not fit the vault's history: it was put back to an earlier state")
+            );
+        }
         of_history(&ring, vault_stream.ring_mac)?;
         of_history(&policy, vault_stream.policy_mac)?;
-        let ring = ring.map(|record| Ring::verify(&record, &head.keys.record)).transpose()?;
-        let policy = policy.map(|record| PolicyRecord::verify(&record, &head.keys.record)).transpose()?;
-        let stream = stream.map(|record| StreamHead::verify(&record, &head.keys.record)).transpose()?;
+        let ring = ring.map(|record| Ring::verify(&record, head.record_keys())).transpose()?;
+        let policy = policy.map(|record| PolicyRecord::verify(&record, head.record_keys())).transpose()?;
+        let stream = stream.map(|record| StreamHead::verify(&record, head.record_keys())).transpose()?;
         let (ring_revision, policy_revision) =
             (revision_of(&ring), policy.as_ref().map_or(0, |policy| policy.revision));
         check_not_put_back(stream.as_ref(), (ring_revision, policy_revision))?;
@@ -247,7 +253,7 @@ fn revision_of(ring: &Option<Ring>) -> u64 {
 
 /// Reads a secret's record after verifying it, also against the head of its stream. Errors: `RECORD_TAMPERED`.
 pub(super) fn verify_secret(record: &Record, stream: Option<&StreamHead>, head: &Head) -> Result<SecretRecord> {
-    let secret = SecretRecord::verify(record, &head.keys.record)?;
+    let secret = SecretRecord::verify(record, head)?;
     match stream {
         Some(stream) if stream.fits(&secret.uid, record) => Ok(secret),
         _ => Err(record.tampered("it does not fit its history: it was put back to an earlier state")),

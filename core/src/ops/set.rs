@@ -173,7 +173,7 @@ pub(super) fn secret_with(
                 compromised: found.compromised.to_vec(),
                 created_by: Some(actor.id().to_string()),
                 created_at: Some(scene.now),
-                ..SecretRecord::unset(slot.clone(), make_bytes(entropy)?)
+                ..SecretRecord::unset(slot.clone(), make_bytes(entropy)?, scene.head.epoch)
             }
         }
     };
@@ -256,7 +256,7 @@ pub(super) fn seal_version(
     let context = secret.context(&scene.head.vault_id, number);
     let fingerprint = hex(&scene.head.keys.fingerprint.mac(value.expose()));
     // Whoever has it may have it from where it leaked, whichever way it comes.
-    if secret.is_compromised(&fingerprint) {
+    if secret.is_compromised(value, &scene.head)? {
         let message = format!("{} had this value when it was compromised: give it another one", secret.slot);
         return Err(Error::new(ErrorCode::VersionCompromised, message));
     }

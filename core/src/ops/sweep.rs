@@ -247,7 +247,7 @@ fn plan_emergency(
         }
     };
     for record in scene.records.iter().flatten() {
-        let mut proposal = Proposal::verify(record, &scene.head.keys.record)?;
+        let mut proposal = Proposal::verify(record, scene.head.record_keys())?;
         if proposal.body.state != ProposalState::Open {
             continue;
         }

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{ChangeSet, Check, Committed, CounterDelta, Delete, Expected, Io, Put};
 use crate::ident::{Actor, Slot};
 use crate::policy::{Permission, Scope};
-use crate::record::{Reason, RecordKey, RecordKind, SecretRecord, StreamHead};
+use crate::record::{Head, Reason, RecordKey, RecordKind, SecretRecord, StreamHead};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -71,6 +71,8 @@ pub(super) struct Writes {
     pub(super) counters: Vec<CounterDelta>,
     /// The secrets of an operation on many, each with an event of its own.
     pub(super) each: Vec<Each>,
+    /// The head that comes into force with it, where its root is another: what is written is under that one already.
+    pub(super) head: Option<Head>,
 }
 
 /// One of the secrets of an operation on many.
@@ -327,10 +329,11 @@ fn change_set(
     let names = code.is_none() && matches!(call.action, Action::Set | Action::Propose | Action::Confirm);
     let slot = call.slot.filter(|_| names || scene.is_known());
     let told = detail.and_then(|detail| detail.outcome);
-    // Which policy or ring it was that came into force can be told afterwards.
+    // Which policy, ring or root it was that came into force can be told afterwards.
     let in_force = match call.action {
         Action::SetPolicy => Some(RecordKind::Policy),
         Action::Rekey | Action::Retire => Some(RecordKind::Ring),
+        Action::RenewRoot => Some(RecordKind::Head),
         _ => None,
     };
     let mac_in_force =
@@ -346,17 +349,18 @@ fn change_set(
         digest: detail.and_then(|detail| detail.digest).or(mac_in_force),
         rule: rule.or(detail.and_then(|detail| detail.rule.as_deref())).filter(|_| code.is_none()),
     };
-    let Writes { mut puts, deletes, mut checks, counters, each } = writes;
+    let Writes { mut puts, deletes, mut checks, counters, each, head } = writes;
+    let head = head.as_ref().unwrap_or(&scene.head);
     let mut stream = own.map_or_else(|| scene.vault_stream.clone(), |secret| scene.own_stream(secret));
     let expected = expected(stream.revision);
-    let stamp = (operation_id, scene.head.epoch, scene.now);
-    let mut events = vec![link(&draft, &mut stream, &scene.head.keys.audit, stamp)];
+    let stamp = (operation_id, head.epoch, scene.now);
+    let mut events = vec![link(&draft, &mut stream, &head.keys.audit, stamp)];
     for (action, slot, uid) in detail.map(|detail| detail.found.as_slice()).unwrap_or_default() {
         let draft = match action {
             Action::Adopted => Draft::adopted(slot, *uid),
             action => Draft { action: *action, slot: Some(slot), uid: Some(*uid), digest: None, ..draft.clone() },
         };
-        events.push(link(&draft, &mut stream, &scene.head.keys.audit, stamp));
+        events.push(link(&draft, &mut stream, &head.keys.audit, stamp));
     }
     for Each { secret, stream: mut its_own, detail, access } in each {
         let draft = Draft {
@@ -372,24 +376,25 @@ fn change_set(
         // What makes a secret stands in the vault's stream, as with one alone.
         let is_new = secret.revision == 0;
         let place = if is_new { &mut stream } else { &mut its_own };
-        events.push(link(&draft, place, &scene.head.keys.audit, stamp));
+        events.push(link(&draft, place, &head.keys.audit, stamp));
         (its_own.ring_revision, its_own.policy_revision) = scene.revisions();
         let expected = scene::expected(secret.revision);
         match access {
             Access::Read => checks.push(Check { key, expected }),
             Access::Written => {
-                let record = secret.next_record(&scene.head.keys.record)?;
+                let record = secret.next_record(&head.keys.record)?;
                 its_own.secret_mac = record.mac_bytes();
                 puts.push(Put { record, expected, index: secret.index() });
             }
         }
-        puts.push(Put::plain(its_own.next_record(&scene.head.keys.record)?, expected_stream));
+        puts.push(Put::plain(its_own.next_record(&head.keys.record)?, expected_stream));
     }
     (stream.ring_revision, stream.policy_revision) = scene.revisions();
     for put in &puts {
         match put.record.key.kind {
             RecordKind::Policy => stream.policy_mac = put.record.mac_bytes(),
             RecordKind::Ring => stream.ring_mac = put.record.mac_bytes(),
+            RecordKind::Head if head.epoch > 1 => stream.head_mac = put.record.mac_bytes(),
             _ => {}
         }
     }
@@ -401,7 +406,7 @@ fn change_set(
             None => checks.push(Check { key, expected: Expected::Revision(secret.revision) }),
         }
     }
-    puts.push(Put::plain(stream.next_record(&scene.head.keys.record)?, expected));
+    puts.push(Put::plain(stream.next_record(&head.keys.record)?, expected));
     Ok(Some(ChangeSet { operation_id: hex(operation_id), puts, deletes, checks, counters, events }))
 }
 

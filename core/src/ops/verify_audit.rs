@@ -9,13 +9,14 @@ use super::initialise::ensure_initialised;
 use super::scene::{Scene, verify_secret};
 use super::transact::{ATTEMPTS, Call, Plan, authorized, conflict, transact};
 use super::unchained::Unchained;
-use crate::audit::{Action, ChainCheck, Fault, VAULT_STREAM};
+use crate::audit::{Action, ChainCheck, Event, Fault, VAULT_STREAM};
 use crate::encoding::hex;
 use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{EventQuery, EventScope, Io, ListQuery, PAGE_LIMIT};
 use crate::ident::Actor;
 use crate::record::{Head, RecordKey, RecordKind, StreamHead};
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use serde::Serialize;
 
@@ -49,7 +50,7 @@ pub(crate) async fn verify_audit(io: &Io, settings: &Settings, actor: &Actor) ->
 
 async fn examine(io: &Io, settings: &Settings) -> Result<AuditReport> {
     ensure_initialised(io, settings).await?;
-    let chain = examine_chain(io, settings).await?;
+    let chain = examine_chain(io, settings, &[]).await?;
     let unchained = Unchained::read(io).await?;
     let digest = unchained.digest().map(|digest| hex(&digest));
     if digest != chain.adopted {
@@ -73,22 +74,31 @@ pub(super) struct Chain {
     pub(super) adopted: Option<String>,
 }
 
-/// Reads the whole chain. Errors: `AUDIT_TAMPERED`, `RECORD_TAMPERED`, those of the store.
-pub(super) async fn examine_chain(io: &Io, settings: &Settings) -> Result<Chain> {
+/// Reads the whole chain, in which each of some events that are known from elsewhere must occur. Errors: `AUDIT_TAMPERED`,
+/// `RECORD_TAMPERED`, those of the store.
+pub(super) async fn examine_chain(io: &Io, settings: &Settings, known: &[Event]) -> Result<Chain> {
     for _ in 0..ATTEMPTS {
-        if let Some(chain) = read_through(io, settings).await? {
-            return Ok(chain);
+        let Some(scene) = Scene::load(io, settings, None, &[]).await? else { continue };
+        match read_through(io, &scene, known).await {
+            Ok(Some(chain)) => return Ok(chain),
+            Ok(None) => {}
+            // The root may have been renewed while we read: what is there by now is under another than the one we knew.
+            Err(error) if matches!(error.code(), ErrorCode::AuditTampered | ErrorCode::RecordTampered) => {
+                let head = io.load(vec![RecordKey::head()]).await?.pop().flatten();
+                if head.is_none_or(|head| head.mac == scene.head_record.mac) {
+                    return Err(error);
+                }
+            }
+            Err(error) => return Err(error),
         }
     }
     Err(conflict())
 }
 
 /// Reads the whole chain once; `None` when it moved on in a way that only another reading can judge.
-async fn read_through(io: &Io, settings: &Settings) -> Result<Option<Chain>> {
-    let Some(scene) = Scene::load(io, settings, None, &[]).await? else {
-        return Ok(None);
-    };
-    let mut check = ChainCheck::new(&scene.head.keys.audit, scene.vault_stream.seq);
+async fn read_through(io: &Io, scene: &Scene<'_>, known: &[Event]) -> Result<Option<Chain>> {
+    let mut check = ChainCheck::new(&scene.head, scene.vault_stream.seq);
+    let mut unmet: Vec<&Event> = known.iter().collect();
     for (head, has_secret) in stream_heads(io, &scene.head).await? {
         check.expect(&head, has_secret);
     }
@@ -96,7 +106,10 @@ async fn read_through(io: &Io, settings: &Settings) -> Result<Option<Chain>> {
     let mut cursor = None;
     loop {
         let (events, next) = io.events(&query, cursor).await?;
-        events.iter().try_for_each(|event| check.take(event)).map_err(|fault| Error::from(&fault))?;
+        for event in &events {
+            check.take(event)?;
+            unmet.retain(|known| *known != event);
+        }
         if next.is_none() {
             break;
         }
@@ -117,6 +130,9 @@ async fn read_through(io: &Io, settings: &Settings) -> Result<Option<Chain>> {
             return Err(Error::from(&Fault { stream: stream.clone(), seq, why }));
         }
     }
+    if let Some(event) = unmet.first() {
+        return Err(Error::from(&event.fault("the event is not the one that the history has there")));
+    }
     let (events, streams) = (check.events, check.streams());
     Ok(Some(Chain { vault_id: hex(&scene.head.vault_id), events, streams, adopted: check.adopted }))
 }
@@ -132,7 +148,7 @@ async fn stream_heads(io: &Io, head: &Head) -> Result<Vec<(StreamHead, bool)>> {
         let mut records = io.load(page.iter().flat_map(with_secret).collect()).await?.into_iter();
         while let (Some(stream), Some(secret)) = (records.next(), records.next()) {
             let Some(stream) = stream else { continue };
-            let stream = StreamHead::verify(&stream, &head.keys.record)?;
+            let stream = StreamHead::verify(&stream, head.record_keys())?;
             // A row that another program wrote is refused when it is read, and is nobody's history.
             let secret = secret.filter(|record| record.mac.is_some());
             if let Some(record) = &secret {

@@ -5,6 +5,7 @@
 
 mod head;
 mod index;
+mod leak;
 pub(crate) mod pending;
 mod policy;
 mod ring;
@@ -269,16 +270,28 @@ impl Record {
         self.mac.as_deref().and_then(read_mac)
     }
 
-    /// Checks the MAC. Errors: `RECORD_TAMPERED`.
-    pub(crate) fn verify(&self, key: &MacKey) -> Result<()> {
+    /// Checks the MAC; tells whose it is. Errors: `RECORD_TAMPERED`.
+    pub(crate) fn verify(&self, keys: RecordKeys<'_>) -> Result<Root> {
+        let former = keys.former.filter(|_| self.is_moved_after());
         match self.mac_bytes() {
-            Some(mac) if key.verify(&self.authenticated(), &mac) => Ok(()),
+            Some(mac) if keys.current.verify(&self.authenticated(), &mac) => Ok(Root::Current),
+            Some(mac) if former.is_some_and(|key| key.verify(&self.authenticated(), &mac)) => Ok(Root::Former),
             None if self.revision == 0 && self.mac.is_none() => {
                 Err(self
                     .tampered("another program wrote it, or somebody stripped it; find out which before adopting it"))
             }
             None if self.mac.is_none() => Err(self.tampered("its MAC is missing")),
             _ => Err(self.tampered("its MAC does not match")),
+        }
+    }
+
+    /// Whether it is moved to a new root one day and not at once: what says who may do what, and what holds it, is never
+    /// believed under another root than the one in force.
+    fn is_moved_after(&self) -> bool {
+        match self.key.kind {
+            RecordKind::Secret | RecordKind::Pending => true,
+            RecordKind::Stream => self.key != RecordKey::vault_stream(),
+            RecordKind::Head | RecordKind::Ring | RecordKind::Policy => false,
         }
     }
 
@@ -295,6 +308,23 @@ impl Record {
             format!("the stored {kind} record{named} is not as the vault wrote it: {why}"),
         )
     }
+}
+
+/// The keys that records may be authenticated by. Whoever writes takes the current one; there is a former one only while a
+/// renewal of the root is under way.
+#[derive(Clone, Copy)]
+pub(crate) struct RecordKeys<'a> {
+    pub(crate) current: &'a MacKey,
+    pub(crate) former: Option<&'a MacKey>,
+}
+
+/// The root that a record is authenticated by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Root {
+    /// The one in force.
+    Current,
+    /// The one before it: the record is yet to be moved.
+    Former,
 }
 
 /// A MAC from its text: one text for one MAC, so that no other letter case passes for it.
@@ -316,10 +346,14 @@ fn write_body<T: Serialize>(body: &T) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::VaultRoot;
+    use crate::crypto::{RootKeys, VaultRoot};
     use crate::entropy::testing::Seeded;
     use alloc::vec;
     use serde_json::{Value, json};
+
+    fn only(keys: &RootKeys) -> RecordKeys<'_> {
+        RecordKeys { current: &keys.record, former: None }
+    }
 
     fn record() -> Record {
         Record {
@@ -380,13 +414,13 @@ mod tests {
     fn every_altered_field_is_found_and_counters_are_free() {
         let keys = VaultRoot::make(&mut Seeded::new(1)).unwrap().derive_keys();
         let record = record().authenticate(&keys.record);
-        assert_eq!(record.verify(&keys.record), Ok(()));
+        assert_eq!(record.verify(only(&keys)), Ok(Root::Current));
         let all = altered(&record);
         assert!(all.len() > 30, "{}", all.len());
         for (path, altered) in all {
-            let found = altered.verify(&keys.record);
+            let found = altered.verify(only(&keys));
             if path.starts_with("counters") {
-                assert_eq!(found, Ok(()), "{path}");
+                assert_eq!(found, Ok(Root::Current), "{path}");
             } else {
                 assert_eq!(found.unwrap_err().code(), ErrorCode::RecordTampered, "{path}");
             }
@@ -396,8 +430,28 @@ mod tests {
     #[test]
     fn another_vault_s_record_is_refused() {
         let [one, two] = [1, 2].map(|seed| VaultRoot::make(&mut Seeded::new(seed)).unwrap().derive_keys());
-        assert!(record().authenticate(&one.record).verify(&two.record).is_err());
-        assert!(record().verify(&one.record).unwrap_err().message().contains("missing"));
-        assert!(Record { revision: 0, ..record() }.verify(&one.record).unwrap_err().message().contains("adopt"));
+        assert!(record().authenticate(&one.record).verify(only(&two)).is_err());
+        assert!(record().verify(only(&one)).unwrap_err().message().contains("missing"));
+        assert!(Record { revision: 0, ..record() }.verify(only(&one)).unwrap_err().message().contains("adopt"));
+    }
+    #[test]
+    fn a_former_root_authenticates_what_is_moved_after_it_and_nothing_that_it_could_rule_by() {
+        let [new, old] = [1, 2].map(|seed| VaultRoot::make(&mut Seeded::new(seed)).unwrap().derive_keys());
+        let during = RecordKeys { current: &new.record, former: Some(&old.record) };
+        let of = |key: RecordKey| Record { key, ..record() };
+        let moved_after = [of(record().key), of(RecordKey::pending("id")), of(RecordKey::stream(&slot()))];
+        for record in moved_after {
+            assert_eq!(record.clone().authenticate(&new.record).verify(during), Ok(Root::Current));
+            assert_eq!(record.clone().authenticate(&old.record).verify(during), Ok(Root::Former));
+            assert!(record.authenticate(&old.record).verify(only(&new)).is_err());
+        }
+        for key in [RecordKey::head(), RecordKey::ring(), RecordKey::policy(), RecordKey::vault_stream()] {
+            assert_eq!(of(key.clone()).authenticate(&new.record).verify(during), Ok(Root::Current));
+            assert!(of(key).authenticate(&old.record).verify(during).is_err());
+        }
+    }
+
+    fn slot() -> Slot {
+        Slot::parse(Some("nexus"), "token").unwrap()
     }
 }

@@ -1,6 +1,6 @@
 //! A proposal: a change that its actor has seen and not yet confirmed. Its value is stored sealed.
 
-use super::{Columns, Counters, Index, Record, RecordKey, write_body};
+use super::{Columns, Counters, Index, Record, RecordKey, RecordKeys, write_body};
 use crate::crypto::{Context, MacKey, Purpose};
 use crate::encoding::from_base64url;
 use crate::error::{Error, ErrorCode, Result};
@@ -104,8 +104,8 @@ impl FromJson for ProposalState {
 
 impl Proposal {
     /// Reads a record after verifying it. Errors: `RECORD_TAMPERED`.
-    pub(crate) fn verify(record: &Record, key: &MacKey) -> Result<Self> {
-        record.verify(key)?;
+    pub(crate) fn verify(record: &Record, keys: RecordKeys<'_>) -> Result<Self> {
+        record.verify(keys)?;
         Ok(Proposal { id: record.key.name.clone(), revision: record.revision, body: record.body()? })
     }
 

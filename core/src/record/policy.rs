@@ -1,6 +1,6 @@
 //! The policy as the vault keeps it.
 
-use super::{Columns, Counters, Record, RecordKey, write_body};
+use super::{Columns, Counters, Record, RecordKey, RecordKeys, write_body};
 use crate::crypto::MacKey;
 use crate::error::Result;
 use crate::policy::Policy;
@@ -17,8 +17,8 @@ pub(crate) struct PolicyRecord {
 
 impl PolicyRecord {
     /// Reads a record after verifying it. Errors: `RECORD_TAMPERED`.
-    pub(crate) fn verify(record: &Record, key: &MacKey) -> Result<Self> {
-        record.verify(key)?;
+    pub(crate) fn verify(record: &Record, keys: RecordKeys<'_>) -> Result<Self> {
+        record.verify(keys)?;
         let since =
             record.columns.created_at.ok_or_else(|| record.tampered("it does not say since when it is there"))?;
         Ok(PolicyRecord { policy: record.body()?, revision: record.revision, since })

@@ -3,7 +3,7 @@
 //! Every change set that writes a value checks its revision, and a host whose primary is another one is told that its
 //! keyring is stale. So from the moment at which the ring names another primary, nothing is written under the old key.
 
-use super::{Columns, Counters, Record, RecordKey, write_body};
+use super::{Columns, Counters, Record, RecordKey, RecordKeys, write_body};
 use crate::crypto::{KeyId, MacKey};
 use crate::encoding::from_hex;
 use crate::error::{Error, ErrorCode, Result};
@@ -52,8 +52,8 @@ impl Ring {
     }
 
     /// Reads a record after verifying it. Errors: `RECORD_TAMPERED`.
-    pub(crate) fn verify(record: &Record, key: &MacKey) -> Result<Self> {
-        record.verify(key)?;
+    pub(crate) fn verify(record: &Record, keys: RecordKeys<'_>) -> Result<Self> {
+        record.verify(keys)?;
         let body: Body = record.body()?;
         let mut keys = Vec::new();
         for key in body.keys {

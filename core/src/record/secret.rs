@@ -1,6 +1,6 @@
 //! A secret: its current value, its last versions, and what is told of it.
 
-use super::{Columns, Counters, Index, Record, RecordKey, unless_empty, write_body};
+use super::{Columns, Counters, Head, Index, Record, RecordKey, Root, leak, unless_empty, write_body};
 use crate::crypto::{Context, MacKey, Purpose};
 use crate::encoding::{from_hex, hex};
 use crate::error::Result;
@@ -8,6 +8,7 @@ use crate::generate::Generator;
 use crate::ident::Slot;
 use crate::policy::Grant;
 use crate::rotation::{Sensitivity, Standing};
+use crate::secret::SecretBytes;
 use crate::time::Timestamp;
 use crate::wire::{read_fields, read_names};
 use alloc::string::{String, ToString};
@@ -136,7 +137,7 @@ pub(crate) struct SecretRecord {
     pub(crate) resealed: u64,
     /// Whether its current value leaked and there was none to put in its place: it is compromised once there is.
     pub(crate) is_exposed: bool,
-    /// The first half of the fingerprints of what leaked, 32 hex digits each: it outlives the versions, and is refused for good.
+    /// What leaked, as [`leak`](super::leak) writes it: it outlives the versions, and is refused for good.
     pub(crate) compromised: Vec<String>,
     /// A rotation by the host's rotator that is under way.
     pub(crate) rotating: Option<Rotating>,
@@ -144,6 +145,8 @@ pub(crate) struct SecretRecord {
     pub(crate) created_at: Option<Timestamp>,
     pub(crate) updated_at: Option<Timestamp>,
     pub(crate) counters: Counters,
+    /// The epoch of the root in force: the one that its fingerprints are under.
+    pub(crate) epoch: u64,
 }
 
 /// What the columns do not show.
@@ -195,7 +198,7 @@ read_fields!(Body {
 
 impl SecretRecord {
     /// A secret that has no value yet, nor anything that can be told of it.
-    pub(crate) fn unset(slot: Slot, uid: [u8; 16]) -> Self {
+    pub(crate) fn unset(slot: Slot, uid: [u8; 16], epoch: u64) -> Self {
         let current = Version {
             number: 0,
             value: None,
@@ -228,12 +231,14 @@ impl SecretRecord {
             created_at: None,
             updated_at: None,
             counters: Counters::default(),
+            epoch,
         }
     }
 
-    /// Reads a record after verifying it. Errors: `RECORD_TAMPERED`.
-    pub(crate) fn verify(record: &Record, key: &MacKey) -> Result<Self> {
-        record.verify(key)?;
+    /// Reads a record after verifying it. One that is under the root before has its fingerprints moved to the one in force, so
+    /// that whatever is written of it is of one epoch. Errors: `RECORD_TAMPERED`.
+    pub(crate) fn verify(record: &Record, head: &Head) -> Result<Self> {
+        let root = record.verify(head.record_keys())?;
         let body: Body = record.body()?;
         let columns = &record.columns;
         let broken = || record.tampered("a column cannot be read");
@@ -242,7 +247,7 @@ impl SecretRecord {
             Some("disabled") => SecretState::Disabled,
             _ => return Err(broken()),
         };
-        Ok(SecretRecord {
+        let mut secret = SecretRecord {
             slot: Slot::parse_stored(Some(&record.key.namespace), &record.key.name)?,
             revision: record.revision,
             uid: columns.uid.as_deref().and_then(from_hex).ok_or_else(broken)?,
@@ -273,7 +278,35 @@ impl SecretRecord {
             created_at: columns.created_at,
             updated_at: columns.updated_at,
             counters: record.counters,
-        })
+            epoch: head.epoch,
+        };
+        if root == Root::Former {
+            secret.move_fingerprints(head);
+        }
+        Ok(secret)
+    }
+
+    /// Puts every fingerprint under the root in force. What can't be opened keeps none, and is remembered if it leaked.
+    fn move_fingerprints(&mut self, head: &Head) {
+        let Some((former, _)) = head.moving() else { return };
+        let old = self.clone();
+        let mut leaks = core::mem::take(&mut self.compromised);
+        for (version, old_version) in self.sealed_versions_mut().zip(old.sealed_versions()) {
+            let context = old.context(&head.vault_id, old_version.number);
+            let opened = old_version.value.as_deref().and_then(|value| head.keyring.open(value, &context).ok());
+            version.fingerprint = opened.map(|opened| hex(&head.keys.fingerprint.mac(opened.value.expose())));
+            let Some(was) = old_version.fingerprint.as_deref().and_then(|it| leak::entry(former, it)) else { continue };
+            let place = leaks.iter_mut().find(|leak| **leak == was);
+            match (version.fingerprint.as_deref().and_then(|it| leak::entry(old.epoch, it)), place) {
+                // Where the value is still there, nobody needs the root before to know it again.
+                (Some(is), Some(place)) => *place = is,
+                (None, None) if old_version.compromised || (old.is_exposed && *old_version == old.current) => {
+                    leaks.insert(0, was);
+                }
+                _ => {}
+            }
+        }
+        self.compromised = leaks;
     }
 
     /// The record that says so, one revision on.
@@ -360,20 +393,29 @@ impl SecretRecord {
     }
 
     fn remember_compromised(&mut self, fingerprints: &[Option<String>]) {
-        for half in fingerprints.iter().flatten().filter_map(|fingerprint| fingerprint.get(..32)) {
-            if !self.compromised.iter().any(|known| known == half) {
-                self.compromised.insert(0, half.to_string());
+        for leak in fingerprints.iter().flatten().filter_map(|fingerprint| leak::entry(self.epoch, fingerprint)) {
+            if !self.compromised.contains(&leak) {
+                self.compromised.insert(0, leak);
             }
         }
         self.compromised.truncate(COMPROMISED_KEPT);
     }
 
-    /// Whether a value of that fingerprint leaked, in whichever version it was.
-    pub(crate) fn is_compromised(&self, fingerprint: &str) -> bool {
+    /// Whether a value leaked, in whichever version it was and under whichever root. Errors: those of opening a former root.
+    pub(crate) fn is_compromised(&self, value: &SecretBytes, head: &Head) -> Result<bool> {
+        if self.has_leaked(&hex(&head.keys.fingerprint.mac(value.expose()))) {
+            return Ok(true);
+        }
+        leak::is_among(&self.compromised, value, head)
+    }
+
+    /// The same of a fingerprint under the root that its own are under: what leaked under an earlier one is not seen.
+    pub(crate) fn has_leaked(&self, fingerprint: &str) -> bool {
         let is_it = |version: &Version| version.fingerprint.as_deref() == Some(fingerprint);
-        self.compromised.iter().any(|half| fingerprint.starts_with(half.as_str()))
-            || (self.is_exposed && is_it(&self.current))
+        let remembered = leak::entry(self.epoch, fingerprint);
+        (self.is_exposed && is_it(&self.current))
             || self.versions().any(|version| version.compromised && is_it(version))
+            || remembered.is_some_and(|entry| self.compromised.contains(&entry))
     }
 
     /// The previous versions that are accepted at an instant, newest first, and until when.
@@ -425,6 +467,12 @@ impl SecretRecord {
     /// Every version that has a sealed value, newest first, with one that a rotator gave and that is not activated.
     pub(crate) fn sealed_versions(&self) -> impl Iterator<Item = &Version> {
         self.rotating.iter().filter_map(|rotating| rotating.version.as_ref()).chain(self.versions())
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn sealed_versions_mut(&mut self) -> impl Iterator<Item = &mut Version> {
+        let given = self.rotating.iter_mut().filter_map(|rotating| rotating.version.as_mut());
+        given.chain([&mut self.current]).chain(&mut self.previous)
     }
 
     /// Every version, newest first.

@@ -1,6 +1,6 @@
 //! The head of an audit stream: how far the chain goes, and which state of its secret's record goes with it.
 
-use super::{Columns, Counters, Record, RecordKey, unless_empty, write_body};
+use super::{Columns, Counters, Record, RecordKey, RecordKeys, unless_empty, write_body};
 use crate::crypto::MacKey;
 use crate::encoding::{from_hex, hex};
 use crate::error::Result;
@@ -26,6 +26,8 @@ pub(crate) struct StreamHead {
     pub(crate) policy_mac: Option<[u8; 32]>,
     /// In the vault's own stream, the MAC of the ring's record.
     pub(crate) ring_mac: Option<[u8; 32]>,
+    /// In the vault's own stream, the MAC of the head's record, once there was more than one root.
+    pub(crate) head_mac: Option<[u8; 32]>,
     /// The revisions of the ring and of the policy that its last event was decided under: they never fall.
     pub(crate) ring_revision: u64,
     pub(crate) policy_revision: u64,
@@ -46,6 +48,8 @@ struct Body {
     #[serde(skip_serializing_if = "Option::is_none")]
     ring_mac: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    head_mac: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ring_revision: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     policy_revision: Option<u64>,
@@ -53,7 +57,18 @@ struct Body {
     compromised: Option<Vec<String>>,
 }
 
-read_fields!(Body { stream, seq, mac, secret_mac, policy_mac, ring_mac, ring_revision, policy_revision, compromised });
+read_fields!(Body {
+    stream,
+    seq,
+    mac,
+    secret_mac,
+    policy_mac,
+    ring_mac,
+    head_mac,
+    ring_revision,
+    policy_revision,
+    compromised
+});
 
 impl StreamHead {
     /// The start of a stream that takes over the key of an earlier one, or a key that no stream had.
@@ -66,6 +81,7 @@ impl StreamHead {
             secret_mac: None,
             policy_mac: None,
             ring_mac: None,
+            head_mac: None,
             ring_revision: 0,
             policy_revision: 0,
             compromised: Vec::new(),
@@ -74,10 +90,20 @@ impl StreamHead {
     }
 
     /// Reads a record after verifying it. Errors: `RECORD_TAMPERED`.
-    pub(crate) fn verify(record: &Record, key: &MacKey) -> Result<Self> {
-        record.verify(key)?;
-        let Body { stream, seq, mac, secret_mac, policy_mac, ring_mac, ring_revision, policy_revision, compromised } =
-            record.body()?;
+    pub(crate) fn verify(record: &Record, keys: RecordKeys<'_>) -> Result<Self> {
+        record.verify(keys)?;
+        let Body {
+            stream,
+            seq,
+            mac,
+            secret_mac,
+            policy_mac,
+            ring_mac,
+            head_mac,
+            ring_revision,
+            policy_revision,
+            compromised,
+        } = record.body()?;
         let read = |mac: Option<String>| match mac {
             Some(mac) => from_hex(&mac).map(Some).ok_or_else(|| record.tampered("a MAC in it cannot be read")),
             None => Ok(None),
@@ -90,6 +116,7 @@ impl StreamHead {
             secret_mac: read(secret_mac)?,
             policy_mac: read(policy_mac)?,
             ring_mac: read(ring_mac)?,
+            head_mac: read(head_mac)?,
             ring_revision: ring_revision.unwrap_or_default(),
             policy_revision: policy_revision.unwrap_or_default(),
             compromised: compromised.unwrap_or_default(),
@@ -112,6 +139,7 @@ impl StreamHead {
             secret_mac: text(self.secret_mac),
             policy_mac: text(self.policy_mac),
             ring_mac: text(self.ring_mac),
+            head_mac: text(self.head_mac),
             ring_revision: (self.ring_revision > 0).then_some(self.ring_revision),
             policy_revision: (self.policy_revision > 0).then_some(self.policy_revision),
             compromised: unless_empty(&self.compromised),
