@@ -12,9 +12,6 @@ from typing import Any
 
 import pytest
 import strongroom
-from hosts.process import Host, program
-from hosts.process import RefusedError as NodeError
-from old_bot import OldBot
 from sealed_v1 import Context, RefusedError, open_sealed
 from strongroom import Actor, Keyring, Vault
 from strongroom.errors import (
@@ -25,6 +22,10 @@ from strongroom.errors import (
     VaultHeadMissingError,
 )
 from strongroom.stores import SQLiteStore
+
+from hosts.process import Host, program
+from hosts.process import RefusedError as NodeError
+from old_bot import OldBot
 
 MATERIAL = secrets.token_bytes(32)
 OTHER = secrets.token_bytes(32)

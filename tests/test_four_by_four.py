@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from sealed_v1 import Context, RefusedError, open_sealed
+
 from hosts import process
 from hosts.process import LANGUAGES, Host, program
 from old_bot import decrypt as bot_decrypt
 from old_bot import encrypt as bot_encrypt
-from sealed_v1 import Context, RefusedError, open_sealed
 
 MATERIAL, OTHER = secrets.token_bytes(32), secrets.token_bytes(32)
 KEY, OTHER_KEY = MATERIAL.hex(), OTHER.hex()

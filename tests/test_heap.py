@@ -18,13 +18,14 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sealed_v1 import Context, open_sealed
+from strongroom import Keyring, Vault
+from strongroom.stores import SQLiteStore
+
 from heap import process
 from heap.memory import Found
 from heap.process import Language, found_in
 from leakscan import make_canary
-from sealed_v1 import Context, open_sealed
-from strongroom import Keyring, Vault
-from strongroom.stores import SQLiteStore
 
 LANGUAGES: list[Language] = ["python", "node"]
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from leakscan import PIECE, SHOWN, Scanner, make_canary
 
 LEAKS: dict[str, Callable[[str], str | bytes]] = {

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from hosts.process import LANGUAGES, Host, RefusedError, transcript_program
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -43,6 +43,7 @@ const OPERATIONS = {
   rekey: (vault) => vault.rekey(alice),
   retire: (vault, { oldKey }) => vault.retire(oldKey, alice),
   census: (vault) => vault.census(alice),
+  resolve: (vault) => vault.resolve({ a: ["secret:A", "INFO"] }, alice),
   adopt: (vault) => vault.adopt(alice),
   command: (vault) => vault.command("secret get A", alice),
   "first use": (vault) => vault.set("A", "value", alice),

@@ -199,6 +199,7 @@ OPERATIONS = {
         lambda vault, _: of_b(vault).state == "active",
         with_b_disabled,
     ),
+    "resolve": Operation(lambda vault, _: vault.resolve({"a": ["secret:A", "INFO"]}, actor="alice")),
     "versions": Operation(lambda vault, _: vault.versions("A", actor="alice")),
     "rollback": Operation(
         lambda vault, _: vault.rollback("B", 1, actor="alice"),

@@ -109,6 +109,14 @@ for (const [place, does] of Object.entries(PLACES)) {
         assert.ok(!told.shown.includes(canary.slice(7)), told.shown);
       });
 
+      test("references in a tree are resolved; there are variables and files only where the vault is given some", async () => {
+        const told = await does(chromium, { job: "resolve", store, canary });
+        assert.deepEqual([told.revealed, told.rest], [true, ["INFO", "secret:A", 7]]);
+        assert.deepEqual(told.given, [true, true]);
+        assert.deepEqual([told.without.code, told.without.ours], ["REFERENCE_UNRESOLVED", true]);
+        assert.match(told.without.message, /no environment here.*no files are read here/);
+      });
+
       test("commands propose, and their buttons confirm and cancel", async () => {
         const { replies, kept, shown } = await does(chromium, { job: "commands", store, canary });
         assert.equal(kept, true);

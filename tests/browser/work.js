@@ -137,6 +137,24 @@ const jobs = {
     return { ...told, until, shown: shown(JSON.stringify(told)) };
   },
 
+  async resolve(library, { keyring, store, canary }) {
+    const vault = new library.Vault({ keyring, store });
+    await vault.set("A", canary, alice);
+    const found = await vault.resolve({ a: ["secret:A", "INFO"], b: "plain:secret:A", c: 7 }, alice);
+    print(found);
+    const own = {
+      readEnv: (name) => `${name} of ${canary}`,
+      readFile: async (path) => `${path} of ${canary}`,
+    };
+    const given = await new library.Vault({ keyring, store, ...own }).resolve(["env:E", "file:F"], alice);
+    return {
+      revealed: library.revealAll(found).a[0] === canary,
+      rest: [found.a[1], found.b, found.c],
+      given: library.revealAll(given).map((text, at) => text === `${"EF"[at]} of ${canary}`),
+      without: await refusal(library, () => vault.resolve(["env:E", "file:F", "secret:A"], alice)),
+    };
+  },
+
   async commands(library, { keyring, store, canary }) {
     const vault = new library.Vault({ keyring, store, confirm: CHANGES });
     const replies = [];

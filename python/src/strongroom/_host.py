@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -14,6 +13,8 @@ from strongroom._results import AuditEvent
 from strongroom._secret import Secret
 
 if TYPE_CHECKING:
+    from io import FileIO
+
     from strongroom.stores import AsyncStore, Store
 
 ReadEnv = Callable[[str], str | bytes | Secret | None]
@@ -97,24 +98,36 @@ def read_file(path: str) -> Secret | None:
     """A file of this machine, of at most 1 MiB. Raises `OSError`, also for what is no file or too long."""
     # Nothing to wait for: to open a pipe is otherwise to wait for whoever writes into it.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    # A part of the path that is no folder: there is no such file either.
-    with suppress(FileNotFoundError, NotADirectoryError), os.fdopen(os.open(path, flags), "rb", buffering=0) as file:
-        status = os.fstat(file.fileno())
+    try:
+        opened = os.open(path, flags)
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+    ):  # A part of the path that is no folder: there is no such file either.
+        return None
+    try:
+        status = os.fstat(opened)
         if not stat.S_ISREG(status.st_mode) or status.st_size > FILE_MAX:
             raise _refused(path)
-        # As much as it can be, and a byte more, which tells that it is more: files of the kernel's say they are empty.
-        content = bytearray((status.st_size or FILE_MAX) + 1)
-        try:
-            length = 0
-            with memoryview(content) as view:
-                while (read := file.readinto(view[length:])) and length < len(content):
-                    length += read
-            if length == len(content):
-                raise _refused(path)
-            return _secret_of(content, length)
-        finally:
-            content[:] = bytes(len(content))
-    return None
+        with open(opened, "rb", buffering=0, closefd=False) as file:
+            return _content(file, path, status.st_size)
+    finally:
+        os.close(opened)
+
+
+def _content(file: FileIO, path: str, size: int) -> Secret:
+    # As much as it can be, and a byte more, which tells that it is more: files of the kernel's say they are empty.
+    content = bytearray((size or FILE_MAX) + 1)
+    try:
+        length = 0
+        with memoryview(content) as view:
+            while (read := file.readinto(view[length:])) and length < len(content):
+                length += read
+        if length == len(content):
+            raise _refused(path)
+        return _secret_of(content, length)
+    finally:
+        content[:] = bytes(len(content))
 
 
 def _secret_of(content: bytearray, length: int) -> Secret:
