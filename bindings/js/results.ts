@@ -193,6 +193,16 @@ export interface RekeyedPage extends Rekeyed {
   next: string | undefined;
 }
 
+export interface Renewed extends Rekeyed {
+  /** Which root is in force, from 1. */
+  epoch: number;
+}
+
+export interface RenewedPage extends Renewed {
+  /** Where the next page begins; absent when this was the last, and the root before is believed no more. */
+  next: string | undefined;
+}
+
 export interface Retired {
   /** The key's id, 64 hex digits. */
   id: string;

@@ -58,6 +58,8 @@ import type {
   Purged,
   Rekeyed,
   RekeyedPage,
+  Renewed,
+  RenewedPage,
   Resolved,
   Retired,
   RotationReport,
@@ -364,6 +366,31 @@ export class Vault {
   async *rekeyPages(options: RekeyPagesOptions): AsyncGenerator<RekeyedPage, void, void> {
     const { limit, after, ...rest } = options ?? {};
     for await (const page of this.#pages("rekey", common(rest), { limit, after })) yield camel(page);
+  }
+
+  /**
+   * Replaces the vault's root, which authenticates its records and events, by a new one: for one that leaked. Cut short, it
+   * is begun again, and goes on. After it, what carries a MAC of the root before is refused, and its events are still
+   * verified. Then rekey with a fresh key and retire the old one. Throws `KEYRING_STALE`, `RECORD_TAMPERED`.
+   */
+  async renewRoot(options: RekeyOptions): Promise<Renewed> {
+    const { onProgress, limit, ...rest } = options ?? {};
+    const sums: Renewed = { epoch: 0, examined: 0, changed: 0, unreadable: 0 };
+    for await (const page of this.#pages("renew_root", common(rest), { limit }, onProgress)) {
+      const { epoch, examined, changed, unreadable } = camel<Renewed>(page);
+      sums.epoch = epoch;
+      sums.examined += examined;
+      sums.changed += changed;
+      sums.unreadable += unreadable;
+      await onProgress?.({ ...sums });
+    }
+    return sums;
+  }
+
+  /** As `renewRoot`, page by page: a page is done when it is told of. */
+  async *renewRootPages(options: RekeyPagesOptions): AsyncGenerator<RenewedPage, void, void> {
+    const { limit, after, ...rest } = options ?? {};
+    for await (const page of this.#pages("renew_root", common(rest), { limit, after })) yield camel(page);
   }
 
   /**

@@ -18,10 +18,11 @@ use sha2::Sha256;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use strongroom::Leaked;
 use strongroom::crypto::sealed::{self, Sealed};
 use strongroom::crypto::{Context, KeyMaterial, Purpose};
 use strongroom::generate::Generator;
-use strongroom::ops::{Expiry, Rotation, Setting};
+use strongroom::ops::{Expiry, Rotation, Setting, WithoutGenerator};
 use strongroom::policy::{Grantee, Permission, Policy};
 use strongroom::record::RecordKind;
 use strongroom::rotation::Sensitivity;
@@ -166,6 +167,12 @@ fn the_bodies_of_records_have_the_fields_that_the_page_names() {
     world.act(|v, a, e| v.grant(a, &slot("RICH"), to, e)).unwrap();
     let rule = r#"{"rules": [{"id": "r", "users": ["alice"], "actions": ["*"]}]}"#;
     world.act(|v, a, e| v.set_policy(a, Policy::parse(rule).unwrap(), e)).unwrap();
+    world.set("LEAKED", "x").unwrap();
+    world.set("LEAKED", "y").unwrap();
+    let leak = (Leaked::Secret(slot("LEAKED")), WithoutGenerator::Keep);
+    world.act(|v, a, e| v.emergency_rotate(a, leak, (None, 9), e).unwrap()).unwrap();
+    // The host's rotator is asked, and fails.
+    world.act(|v, a, e| v.rotate_with_rotator(a, &slot("LEAKED"), None, None, e)).unwrap_err();
     let body = |kind: RecordKind, name: &str| -> Value {
         let record = world.store.records().find(|record| record.key.kind == kind && record.key.name == name);
         serde_json::from_str(&record.unwrap().data).unwrap()
@@ -186,10 +193,13 @@ fn the_bodies_of_records_have_the_fields_that_the_page_names() {
     let told = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     let told: BTreeSet<String> = told.map(ToString::to_string).collect();
     let (plain, rich) = (body(RecordKind::Secret, "PLAIN"), body(RecordKind::Secret, "RICH"));
-    let found: BTreeSet<String> = fields(&rich).difference(&fields(&plain)).cloned().collect();
+    let leaked = body(RecordKind::Secret, "LEAKED");
+    let rich_fields: BTreeSet<String> = fields(&rich).union(&fields(&leaked)).cloned().collect();
+    let found: BTreeSet<String> = rich_fields.difference(&fields(&plain)).cloned().collect();
     // `resealed` is written by a rekey alone.
     let expected: BTreeSet<String> = told.iter().filter(|name| *name != "resealed").cloned().collect();
     assert_eq!(found, expected);
+    assert!(fields(&leaked["rotating"]).iter().all(|field| page.contains(field)));
     assert!(fields(&rich["grants"]).iter().chain(&fields(&rich["grace"])).all(|field| page.contains(field)));
     assert!(page.contains("ended_at") && rich["versions"][0]["ended_at"].is_number());
 

@@ -95,8 +95,9 @@ fn one_that_cannot_be_had_refuses_the_whole_and_the_error_tells_all_of_them() {
     world.set("GONE", "x").unwrap();
     world.delete("GONE").unwrap();
     world.act(|v, a, e| v.disable(a, &slot("B"), e)).unwrap();
-    let ended = Setting { expiry: Some(Expiry::In(1)), ..Setting::default() };
+    let ended = Setting { expiry: Some(Expiry::In(50)), ..Setting::default() };
     world.act(|v, a, e| v.set(a, &slot("ENDED"), (secret("over").into(), ended), e)).unwrap();
+    world.clock.0 += 100;
     let before = world.store.all_events().len();
     let error = get_many(&mut world, &["A", "B", "GONE", "hunter2", "ENDED"]).unwrap_err();
     assert_eq!(error.code(), Code::SecretDisabled);
@@ -401,8 +402,9 @@ fn a_check_tells_how_each_entry_stands_and_no_value() {
     world.set("SHORT", "canary").unwrap();
     world.set("OFF", "x1").unwrap();
     world.act(|v, a, e| v.disable(a, &slot("OFF"), e)).unwrap();
-    let ended = Setting { expiry: Some(Expiry::In(1)), ..Setting::default() };
+    let ended = Setting { expiry: Some(Expiry::In(50)), ..Setting::default() };
     world.act(|v, a, e| v.set(a, &slot("ENDED"), (secret("over").into(), ended), e)).unwrap();
+    world.clock.0 += 100;
     let entries = r#"
         {"name": "A"}, {"name": "PW"}, {"name": "SHORT", "minimum_length": 16, "classes": ["digit", "upper"]},
         {"name": "OFF"}, {"name": "ENDED"}, {"name": "NONE"}, {"name": "MAYBE", "required": false},

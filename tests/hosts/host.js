@@ -163,6 +163,8 @@ export class Host {
         return vault[what](id, options);
       case "set_policy":
         return vault.setPolicy(policy, options);
+      case "renew_root":
+        return (await vault.renewRootPages(options).next()).value;
       case "rekey":
         return (await vault.rekeyPages(options).next()).value;
       case "retire":

@@ -143,6 +143,8 @@ class PythonHost:
         who = given.pop("actor")
         until = who.pop("session_expires_at", None)
         actor = Actor(**who, session_expires_at=None if until is None else instant(until))
+        if what == "renew_root":
+            return next(self._vault.renew_root_pages(**given, actor=actor))
         if what == "rekey":
             return next(self._vault.rekey_pages(**given, actor=actor))
         if given.get("rotator"):

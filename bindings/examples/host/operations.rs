@@ -133,6 +133,10 @@ pub(crate) fn begin(vault: &Vault, request: Json) -> Result<Flow<Value>, Failure
             let (after, limit): (Option<String>, u32) = (given.take("after")?, given.take("limit")?);
             vault.rekey(&actor, (after.as_deref(), limit), entropy)?.map(|told| json!(told))
         }
+        "renew_root" => {
+            let (after, limit): (Option<String>, u32) = (given.take("after")?, given.take("limit")?);
+            vault.renew_root(&actor, (after.as_deref(), limit), entropy)?.map(|told| json!(told))
+        }
         "retire" => {
             let id = KeyId::from_hex(&given.take::<String>("key_id")?).ok_or("a key id has 64 hex digits")?;
             vault.retire(&actor, id, entropy).map(|told| json!(told))

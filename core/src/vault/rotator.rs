@@ -24,15 +24,16 @@ impl Vault {
     /// use strongroom::ops::Setting;
     /// use strongroom::store::{MemoryStore, drive};
     /// use strongroom::{Actor, Answer, Keyring, Reply, Request, SecretBytes, Step, Timestamp, Vault, VaultOptions};
-    /// # struct Counting(u64);
+    /// # struct Counting;
+    /// # static DRAWN: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
     /// # impl strongroom::Entropy for Counting {
     /// #     fn fill(&mut self, buffer: &mut [u8]) -> strongroom::Result<()> {
-    /// #         self.0 += 1;
-    /// #         buffer.iter_mut().zip(self.0.to_be_bytes()).for_each(|(to, from)| *to = from);
+    /// #         let drawn = DRAWN.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    /// #         buffer.iter_mut().zip(drawn.to_be_bytes()).for_each(|(to, from)| *to = from);
     /// #         Ok(())
     /// #     }
     /// # }
-    /// # fn os_entropy() -> Box<dyn strongroom::Entropy> { Box::new(Counting(0)) }
+    /// # fn os_entropy() -> Box<dyn strongroom::Entropy> { Box::new(Counting) }
     /// # fn now() -> Timestamp { Timestamp::from_millis(1_700_000_000_000) }
     /// # let vault = Vault::new(
     /// #     Arc::new(Keyring::parse("x42iNYxSqIjBHy0fvZ7tUzsqHsvGK2tj6lqUSWJmNVo=")?),

@@ -35,6 +35,7 @@ from strongroom._results import (
     Proposed,
     Purged,
     Rekeyed,
+    Renewed,
     Retired,
     RotationReport,
     RotationState,
@@ -305,6 +306,17 @@ def rekeyed_so_far(before: Rekeyed, page: Rekeyed) -> Rekeyed:
     return Rekeyed(
         before.examined + page.examined, before.changed + page.changed, before.unreadable + page.unreadable, page.next
     )
+
+
+def renew_root(actor: str | Actor, after: str | None, limit: int | None) -> Operation[Renewed]:
+    return Operation("renew_root", actor, {"after": after, "limit": limit}, lambda outcome: Renewed(**outcome.told))
+
+
+def renewed_so_far(before: Renewed | None, page: Renewed) -> Renewed:
+    if before is None:
+        return page
+    examined, changed = before.examined + page.examined, before.changed + page.changed
+    return Renewed(page.epoch, examined, changed, before.unreadable + page.unreadable, page.next)
 
 
 def retire(key_id: str, actor: str | Actor) -> Operation[Retired]:

@@ -312,6 +312,22 @@ class Rekeyed:
 
 
 @dataclass(frozen=True)
+class Renewed:
+    """What a renewal of the vault's root did, or a page of it."""
+
+    epoch: int
+    """Which root is in force, from 1."""
+    examined: int
+    """Secrets, histories of deleted ones, and proposals that were looked at."""
+    changed: int
+    """Those of them that were written."""
+    unreadable: int
+    """Values that no key of the keyring opens: they have no fingerprint any more."""
+    next: str | None
+    """Where the next page begins; `None` after the last one, when the root before is believed no more."""
+
+
+@dataclass(frozen=True)
 class Retired:
     """What became of a key."""
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         PolicyInForce,
         Proposed,
         Purged,
+        Renewed,
         Retired,
         RotationReport,
         RotationState,
@@ -458,6 +459,39 @@ class Vault:
         """As `rekey`, page by page from `after` on: a page is done when it is told of, and `next` is where to go on."""
         while True:
             page = await self._run(operations.rekey(actor, after, limit))
+            yield page
+            after = page.next
+            if after is None:
+                return
+
+    async def renew_root(
+        self,
+        *,
+        actor: str | Actor,
+        limit: int | None = None,
+        on_progress: Callable[[Renewed], object] | None = None,
+    ) -> Renewed:
+        """Replaces the vault's root, which authenticates its records and events, by a new one: for one that leaked.
+
+        Goes by pages of `limit` secrets (1 to 500, 100 when `None`) and calls `on_progress` with the sums after each.
+        Cut short, it is begun again, and goes on. After it, what carries a MAC of the root before is refused, and its
+        events are still verified. Then `rekey` with a fresh key and `retire` the old one. Raises `KeyringStaleError`.
+        """
+        so_far: Renewed | None = None
+        async for page in self.renew_root_pages(actor=actor, limit=limit):
+            so_far = operations.renewed_so_far(so_far, page)
+            if on_progress is not None:
+                on_progress(so_far)
+        if so_far is None:
+            raise RuntimeError("a renewal has one page at least")
+        return so_far
+
+    async def renew_root_pages(
+        self, *, actor: str | Actor, after: str | None = None, limit: int | None = None
+    ) -> AsyncIterator[Renewed]:
+        """As `renew_root`, page by page from `after` on: a page is done when it is told of."""
+        while True:
+            page = await self._run(operations.renew_root(actor, after, limit))
             yield page
             after = page.next
             if after is None:
