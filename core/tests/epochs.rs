@@ -615,24 +615,6 @@ fn after_two_renewals_and_a_rekey_the_old_key_is_retired_and_the_history_verifie
 }
 
 #[test]
-fn retire_refuses_a_key_that_only_a_former_root_needs() {
-    let mut world = lived_in();
-    renew(&mut world, 100);
-    let old_key = world.keyring.keys().next().unwrap().id;
-    let old_root = body(&head(&world))["roots"][0]["sealed"].clone();
-    assert!(Sealed::parse(old_root.as_str().unwrap()).unwrap().key_id() == old_key);
-    let mut keyring = Keyring::parse(&"07".repeat(32)).unwrap();
-    keyring.add_primary(&mut Seeded::new(5), None, Timestamp::from_millis(0)).unwrap();
-    world.keyring = Arc::new(keyring);
-    world.reopen(VaultOptions::default());
-    world.act(|v, a, e| v.rekey(a, (None, 100), e).unwrap()).unwrap();
-    let roots = body(&head(&world))["roots"].clone();
-    for root in roots.as_array().unwrap() {
-        assert!(Sealed::parse(root["sealed"].as_str().unwrap()).unwrap().key_id() != old_key);
-    }
-}
-
-#[test]
 fn a_value_that_no_key_opens_is_told_and_loses_its_fingerprint_alone() {
     let mut world = lived_in();
     let other = Keyring::generate(&mut Seeded::new(9), Timestamp::from_millis(0)).unwrap();
@@ -692,8 +674,8 @@ fn a_record_under_neither_root_keeps_the_renewal_from_ending_until_it_is_mended(
 }
 
 #[test]
-fn one_root_is_opened_before_a_renewal_and_after_it() {
-    // An operation that opens no former root works when that can't be opened at all.
+fn a_key_that_only_a_former_root_needs_is_not_retired_and_an_operation_opens_no_former_root_in_vain() {
+    // A vault in which all is under a new key but the root before.
     let mut world = lived_in();
     renew(&mut world, 100);
     let mut keyring = Keyring::parse(&"07".repeat(32)).unwrap();
@@ -701,7 +683,8 @@ fn one_root_is_opened_before_a_renewal_and_after_it() {
     let text = String::from_utf8(keyring.dangerous_export().expose().to_vec()).unwrap();
     world.keyring = Arc::new(keyring);
     world.reopen(VaultOptions::default());
-    let former = body(&head(&world))["roots"][0].clone();
+    let (former, old_key) = (body(&head(&world))["roots"][0].clone(), Keyring::parse(&"07".repeat(32)).unwrap());
+    let old_key = old_key.keys().next().unwrap().id;
     world.act(|v, a, e| v.rekey(a, (None, 100), e).unwrap()).unwrap();
     let mut its = body(&head(&world));
     its["roots"][0] = former;
@@ -713,6 +696,9 @@ fn one_root_is_opened_before_a_renewal_and_after_it() {
     of_vault["head_mac"] = json!(forged.mac);
     let stream = thief_of_the_new.forge(Record { data: of_vault.to_string(), ..stream });
     world.store = with_record(&with_record(&world.store, &forged), &stream);
+    let refused = world.act(|v, a, e| v.retire(a, old_key, e)).unwrap_err();
+    assert_eq!(refused.code(), Code::KeyInUse);
+    assert!(refused.message().contains("0 values, 0 earlier versions, 0 proposals and 1 vault roots"), "{refused}");
     world.keyring = Arc::new(Keyring::parse(text.split([',', '\n']).next().unwrap()).unwrap());
     world.reopen(VaultOptions::default());
     assert_eq!(world.get("A").unwrap(), "a three");

@@ -3,7 +3,7 @@
 use super::Settings;
 use super::initialise::ensure_initialised;
 use super::scene::Scene;
-use super::transact::{Call, Detail, EventPlan, Plan, Writes, authorized, conflict, transact};
+use super::transact::{ATTEMPTS, Call, Detail, EventPlan, Plan, Writes, authorized, conflict, transact};
 use super::verify::{Match, Verified, compare, plan_verified};
 use crate::audit::{Action, Outcome};
 use crate::error::Result;
@@ -48,11 +48,12 @@ pub(crate) async fn identify(
     let call = Call::of_namespace(Action::Identify, actor, namespace);
     authorized(io, settings, &call).await?;
     ensure_initialised(io, settings).await?;
-    loop {
+    for _ in 0..ATTEMPTS {
         if let Some(identified) = look(io, settings, &call, namespace, presented).await? {
             return Ok(identified);
         }
     }
+    Err(conflict())
 }
 
 /// Looks once; nothing when the root was renewed meanwhile, and with it what fingerprints are keyed by.
