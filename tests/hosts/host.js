@@ -171,7 +171,6 @@ export class Host {
         return vault.retire(key_id, options);
       case "command":
         return vault.command(text, options);
-      case "due":
       case "get_many": {
         const found = await vault.getMany(options.names, without(options, "names"));
         return [...found.values()].map((secret) => ({ value: hex(secret.revealBytes()), ...secret.details }));
@@ -191,6 +190,7 @@ export class Host {
       }
       case "resolve":
         return shown(await vault.resolve(tree, options), this.#library.Secret);
+      case "due":
       case "list":
       case "purge":
       case "policy":

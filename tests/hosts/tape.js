@@ -34,7 +34,9 @@ export class Tape {
   }
 
   #taping(session) {
+    let hasBegun = false;
     const step = (now, reply) => {
+      hasBegun = true;
       const text = session.step(now, reply);
       const { ask } = JSON.parse(text);
       const told = reply === undefined ? null : JSON.parse(reply);
@@ -44,7 +46,8 @@ export class Tape {
       return text;
     };
     const offer = (value) => {
-      this.#given.push(clear(value));
+      // Before the first step it is an argument, and stands in the script.
+      if (hasBegun) this.#given.push(clear(value));
       session.offer(value);
     };
     const takeSecret = () => {

@@ -76,11 +76,13 @@ class _TapedVault:
 
 class _TapedSession:
     def __init__(self, tape: Tape, session: _native.Session) -> None:
-        self._tape, self._session = tape, session
+        self._tape, self._session, self._has_begun = tape, session, False
         self.close = session.close
 
     def offer(self, value: _native.Secret) -> None:
-        self._tape._give(value)
+        # Before the first step it is an argument, and stands in the script.
+        if self._has_begun:
+            self._tape._give(value)
         self._session.offer(value)
 
     def take_secret(self) -> _native.Secret | None:
@@ -89,6 +91,7 @@ class _TapedSession:
         return value
 
     def step(self, now: float, reply: str | None) -> str:
+        self._has_begun = True
         text = self._session.step(now, reply)
         self._tape._take(now, reply, text)
         return text
