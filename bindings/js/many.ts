@@ -2,7 +2,7 @@
 import { invalid, listOfText, optional, refuseUnknown, textOnly } from "./arguments.js";
 import { StrongroomError } from "./errors.js";
 import { type Manifest, textOf } from "./manifest.js";
-import { environment, type Text } from "./native.js";
+import { type Environment, environment, type Text } from "./native.js";
 import type {
   ImportDotenvOptions,
   ImportEnvOptions,
@@ -63,9 +63,14 @@ export function variablesOf(options: ImportEnvOptions): Many {
     });
   const begins = (name: string) => name.startsWith(start) && name !== start;
   const chosen = wanted ?? Object.keys(all).filter(begins).sort();
-  const variables = chosen.map((name) => ({ name, is_set: all[name] !== undefined }));
+  const variables = chosen.map((name) => ({ name, is_set: variableOf(all, name) !== undefined }));
   const wire = { variables, prefix: wanted === undefined ? start : "", ...writing(rest) };
-  return { wire, values: chosen.flatMap((name) => all[name] ?? []) };
+  return { wire, values: chosen.flatMap((name) => variableOf(all, name) ?? []) };
+}
+
+/** A variable's own value: what every object inherits is none. */
+function variableOf(all: Environment, name: string): string | undefined {
+  return Object.hasOwn(all, name) ? all[name] : undefined;
 }
 
 /** How a `.env` file is to be imported. */
@@ -83,9 +88,10 @@ export function heldUp(
   const tree = JSON.parse(textOf(manifest)) as { entries: { name: string; kind: string }[] };
   const all = environment();
   const plain = new Set(tree.entries.filter(({ kind }) => kind === "plain").map((entry) => entry.name));
-  const found = all === undefined ? undefined : [...plain].filter((variable) => all[variable] !== undefined);
+  const found =
+    all === undefined ? undefined : [...plain].filter((variable) => variableOf(all, variable) !== undefined);
   const wire = { manifest: tree, environment: name, plain: found, ...common(rest as never) };
-  return { wire, values: (found ?? []).flatMap((variable) => all?.[variable] ?? []) };
+  return { wire, values: (found ?? []).flatMap((variable) => variableOf(all ?? {}, variable) ?? []) };
 }
 
 export function writtenMany(told: unknown): WrittenMany {

@@ -30,6 +30,15 @@ export function treeText(tree: unknown): string {
   }
 }
 
+/** The tree as it is now. Throws for one that holds itself, or is too deep. */
+export function copyOf<T>(tree: T): T {
+  try {
+    return copied(tree, (leaf) => leaf) as T;
+  } catch {
+    throw invalid("the tree can't be written as JSON: it holds itself, or is too deep");
+  }
+}
+
 /** A copy of the tree, every text that stands for a value replaced by that. */
 export function resolvedTree<T>(
   tree: T,

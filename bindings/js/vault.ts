@@ -39,7 +39,7 @@ import type {
   SweepOptions,
   VaultOptions,
 } from "./options.js";
-import { type ResolvedTexts, resolvedTree, treeText } from "./resolve.js";
+import { copyOf, type ResolvedTexts, resolvedTree, treeText } from "./resolve.js";
 import type {
   AuditEvent,
   AuditReport,
@@ -101,7 +101,7 @@ export class Vault {
     this.#host = { store, onEvent, ...surroundings({ readEnv, readFile }) };
   }
 
-  /** Gives a secret a value, given or made, whether it is new or not. Throws `VALUE_INVALID`, `LIMIT_EXCEEDED`. */
+  /** Gives a secret a value, given or made, whether it is new or not. Throws `VALUE_INVALID`, `VERSION_COMPROMISED`. */
   async set(name: string, value: NewValue, options: SetOptions): Promise<Written> {
     const { sensitivity, notify, generator, expiresAt, expiresInMillis, ...rest } = options ?? {};
     const [made, given] = newValue(value);
@@ -109,7 +109,7 @@ export class Vault {
     return written(await this.#run("set", { ...wire, ...common(rest) }, given));
   }
 
-  /** Reads a secret's value. Throws `SECRET_NOT_FOUND`, `SECRET_DISABLED`, `SECRET_EXPIRED`, `NOT_AUTHENTIC`. */
+  /** Reads a secret's value. Throws `SECRET_NOT_FOUND`, `SECRET_DISABLED`, `SECRET_EXPIRED`, `VERSION_COMPROMISED`. */
   async get(name: string, options: SecretOptions): Promise<Secret> {
     const { told, secrets } = await this.#drive("get", { name, ...common(options) });
     const [secret] = secrets;
@@ -336,8 +336,10 @@ export class Vault {
    * `LIMIT_EXCEEDED`.
    */
   async resolve<T>(tree: T, options: SecretOptions): Promise<Resolved<T>> {
-    const { told, secrets } = await this.#drive("resolve", common(options), treeText(tree));
-    return resolvedTree(tree, told as ResolvedTexts, secrets);
+    // The caller's may be another by the time of the answer.
+    const own = copyOf(tree);
+    const { told, secrets } = await this.#drive("resolve", common(options), treeText(own));
+    return resolvedTree(own, told as ResolvedTexts, secrets);
   }
 
   /** Counts the stored values by key and by format: what a change of keys has left to do. */
@@ -409,7 +411,8 @@ export class Vault {
     const wire = { names: listOfText(names, "the names"), ...common(options) };
     const { told, secrets } = await this.#drive("get_many", wire);
     const details = camels<SecretDetails>(told, "secrets");
-    return new Map(secrets.map((secret, at) => [names[at] as string, new Secret(secret, details[at])]));
+    // By the names that were sent: the caller's list may be another by now.
+    return new Map(secrets.map((secret, at) => [wire.names[at] as string, new Secret(secret, details[at])]));
   }
 
   /**

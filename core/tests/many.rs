@@ -435,8 +435,11 @@ fn a_check_tells_how_each_entry_stands_and_no_value() {
     assert!(!report.ok);
     let shown = serde_json::to_string(&report).unwrap();
     assert!(!shown.contains("canary") && !shown.contains("secure") && !shown.contains("prefer"), "{shown}");
-    assert_eq!(events_since(&world, before), ["vault check - success"]);
-    assert_eq!(world.secret_record("A").counters.accessed_count, 0, "no value left the vault");
+    assert_eq!(
+        events_since(&world, before),
+        ["vault check - success", "own check A success", "own check PW success", "own check SHORT success"]
+    );
+    assert_eq!(world.secret_record("A").counters.accessed_count, 1, "what was opened is an access");
 }
 
 #[test]
@@ -488,7 +491,7 @@ fn provision_makes_what_is_missing_and_can_be_made() {
     assert!(!report.ok);
     assert_eq!(
         events_since(&world, before),
-        ["vault provision - success", "vault set MADE success", "vault set TOKEN success"]
+        ["vault provision - success", "own provision A success", "vault set MADE success", "vault set TOKEN success"]
     );
     assert_eq!(world.get("MADE").unwrap().len(), 20);
     let data = &world.secret_record("MADE").data;

@@ -18,14 +18,14 @@ export async function readFile(path: string): Promise<Secret | undefined> {
   if (opened === undefined) return undefined;
   let content: Buffer | undefined;
   try {
-    const { size } = await regular(opened, path);
+    const { size } = await regular(opened);
     // As much as it can be, and one byte more, which tells that it is more: files of the kernel's say that they are empty.
     content = Buffer.alloc((size === 0 ? FILE_MAX : size) + 1);
     let length = 0;
     for (let read = -1; read !== 0 && length < content.length; length += read) {
       ({ bytesRead: read } = await opened.read(content, length));
     }
-    if (length === content.length) throw refused(path);
+    if (length === content.length) throw refused();
     return Secret.of(content.subarray(0, length));
   } finally {
     content?.fill(0);
@@ -35,16 +35,17 @@ export async function readFile(path: string): Promise<Secret | undefined> {
 
 type Opened = Awaited<ReturnType<typeof open>>;
 
-async function regular(opened: Opened, path: string) {
+async function regular(opened: Opened) {
   const stats = await opened.stat();
-  if (!stats.isFile() || stats.size > FILE_MAX) throw refused(path);
+  if (!stats.isFile() || stats.size > FILE_MAX) throw refused();
   return stats;
 }
 
 /** A part of the path that is no folder: there is no such file either. */
 function unlessMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
-  return undefined;
+  if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+  // Without the path: where one was expected, somebody may have put a value.
+  throw Object.assign(new Error(`the file could not be opened: ${error.code}`), { code: error.code });
 }
 
-const refused = (path: string) => new Error(`${path} is no file of at most 1 MiB`);
+const refused = () => new Error("it is no file of at most 1 MiB");

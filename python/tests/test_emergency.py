@@ -165,10 +165,10 @@ def test_a_hook_that_raises_is_logged_and_fails_nothing(
 
     vault = open_vault(keyring, store, on_event=broken)
     with caplog.at_level(logging.ERROR, "strongroom"):
-        assert vault.set("A", "value", actor="alice").created
-        assert vault.get("A", actor="alice").reveal() == "value"
+        assert vault.set("A", "sk_canary_1", actor="alice").created
+        assert vault.get("A", actor="alice").reveal() == "sk_canary_1"
     assert "the pager is down" in caplog.text
-    assert "value" not in [record.getMessage() for record in caplog.records]
+    assert "sk_canary_1" not in caplog.text
 
 
 def test_what_was_not_committed_is_not_told() -> None:

@@ -340,7 +340,8 @@ def test_a_lost_reply_to_a_commit_is_asked_for_again_and_applied_once(name: str)
     judge = Vault(KEYRING, store)
     assert commits == (0 if name == "exists" else 2)
     # The judge's first audit is in the history by now, too.
-    assert len(judge.audit(actor="judge", limit=1000)) - before == 1 + (name != "exists")
+    events = {"exists": 0, "resolve": 2}.get(name, 1)
+    assert len(judge.audit(actor="judge", limit=1000)) - before == 1 + events
     assert operation.done is None or operation.done(judge, known)
     judge.verify_audit(actor="judge")
 
@@ -366,8 +367,9 @@ def test_a_commit_that_failed_for_certain_is_not_asked_for_again(name: str) -> N
     faulty = Faulty(store, None, lambda kind, call: "failed" if kind == "commit" else call())
     with pytest.raises(StorageFailedError, match="applied nothing"):
         OPERATIONS[name].call(Vault(KEYRING, faulty), known)
-    # A purge has proposals to look for once its first commit is done.
-    assert faulty.requests == requests_of(OPERATIONS[name]) or name in LONG
+    # A purge has proposals to look for once its first commit is done, and so have writes that purge in passing.
+    in_passing = name in ("set a new one", "set a generated one", "propose")
+    assert faulty.requests == requests_of(OPERATIONS[name]) - in_passing or name in LONG
     assert value_of(Vault(KEYRING, store)) == ONE
 
 

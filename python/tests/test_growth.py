@@ -62,7 +62,7 @@ OPERATIONS: dict[str, Operation] = {
     "propose": lambda v, told: told.update(id=v.propose("rotate", "M", "proposed", actor="alice").id),
     "confirm": lambda v, told: v.confirm(told["id"], actor="alice"),
     "audit of one": lambda v, _: v.audit("M", actor="alice"),
-    "audit of all": lambda v, _: v.audit(actor="alice"),
+    "audit of all": lambda v, _: v.audit(actor="alice", limit=5),
     "grant": lambda v, _: v.grant("M", actor="alice", user="bob", actions=["read"]),
     "grants": lambda v, _: v.grants("M", actor="alice"),
     "due": lambda v, _: v.due(actor="alice", ahead=timedelta(days=200)),

@@ -113,7 +113,7 @@ pub struct ListQuery {
     pub limit: u32,
 }
 
-/// What a list finds records by besides their keys: what [`Index`](super::Index) said of them when they were put.
+/// What a list finds records by besides their keys: what [`Index`](crate::record::Index) said of them when they were put.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lookup {

@@ -85,7 +85,7 @@ impl Gathered {
             census.add_key(id.to_hex(), Place::Root);
         }
         for record in &self.secrets {
-            let secret = record.verify(&scene.head)?;
+            let secret = record.verify(scene)?;
             for version in secret.sealed_versions() {
                 let place = if version.number == secret.current.number { Place::Value } else { Place::Version };
                 census.add(keyring, version.value.as_deref(), place);

@@ -3,13 +3,13 @@
 use super::Settings;
 use super::adopt::is_nameless;
 use super::initialise::ensure_initialised;
-use super::scene::verify_secret;
+use super::scene::{Scene, check_not_put_back, verify_secret};
 use super::transact::{Call, Plan, authorized, conflict, transact};
 use crate::audit::Action;
 use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{Io, ListQuery, PAGE_LIMIT};
-use crate::ident::Actor;
-use crate::policy::Permission;
+use crate::ident::{Actor, Slot};
+use crate::policy::{Permission, Scope};
 use crate::record::{Head, Record, RecordKey, RecordKind, SecretRecord, SecretState, StreamHead};
 use crate::time::Timestamp;
 use alloc::string::{String, ToString};
@@ -57,7 +57,7 @@ pub(crate) async fn list(io: &Io, settings: &Settings, actor: &Actor, namespace:
     transact(io, settings, &call, |scene, _| {
         let mut secrets = Vec::new();
         for record in &records {
-            let secret = record.verify(&scene.head)?;
+            let secret = record.verify(scene)?;
             if scene.may(actor, Permission::List, &secret) {
                 secrets.push(listed(secret));
             }
@@ -92,23 +92,33 @@ pub(super) struct SecretWithStream {
 
 impl SecretWithStream {
     /// Errors: `RECORD_TAMPERED`.
-    pub(super) fn verify(&self, head: &Head) -> Result<SecretRecord> {
-        self.verify_both(head).map(|(secret, _)| secret)
+    pub(super) fn verify(&self, scene: &Scene<'_>) -> Result<SecretRecord> {
+        self.verify_both(scene).map(|(secret, _)| secret)
+    }
+
+    /// Whether an actor may know of it, grants not counted: what it says itself is not believed.
+    pub(super) fn is_listed_to(&self, scene: &Scene<'_>, actor: &Actor) -> bool {
+        let Ok(slot) = Slot::parse_stored(Some(&self.secret.key.namespace), &self.secret.key.name) else {
+            return false;
+        };
+        scene.decision(actor, Permission::List, Scope::from(&slot), &[]).allowed
     }
 
     /// The same, with the head of its stream. Errors: `RECORD_TAMPERED`; `CONFLICT` when it is not believed under this head
     /// and may have been under the one that was there when it was read.
-    pub(super) fn verify_both(&self, head: &Head) -> Result<(SecretRecord, StreamHead)> {
-        self.verify_under(head).map_err(|error| unless_renewed(error, self.head, head))
+    pub(super) fn verify_both(&self, scene: &Scene<'_>) -> Result<(SecretRecord, StreamHead)> {
+        self.verify_under(scene).map_err(|error| unless_renewed(error, self.head, &scene.head))
     }
 
-    fn verify_under(&self, head: &Head) -> Result<(SecretRecord, StreamHead)> {
+    fn verify_under(&self, scene: &Scene<'_>) -> Result<(SecretRecord, StreamHead)> {
+        let head = &scene.head;
         let stream = self.stream.as_ref().map(|record| StreamHead::verify(record, head.record_keys())).transpose();
         // A row without a MAC is nobody's: that is told first.
         if self.secret.mac.is_none() {
             self.secret.verify(head.record_keys())?;
         }
         let stream = stream?;
+        check_not_put_back(stream.as_ref(), scene.revisions())?;
         let secret = verify_secret(&self.secret, stream.as_ref(), head)?;
         // INVARIANT: a secret that was verified fits the head of its stream.
         stream.map(|stream| (secret, stream)).ok_or_else(|| self.secret.tampered("it has no history"))

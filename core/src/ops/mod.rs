@@ -93,7 +93,7 @@ pub(crate) use renew_root::{RENEW_PAGE_MAX, renew_root};
 pub(crate) use resolve::{References, resolve};
 pub(crate) use retire::retire;
 pub(crate) use rollback::rollback;
-pub(crate) use rotate::rotate;
+pub(crate) use rotate::{check_grace, rotate};
 pub(crate) use rotation_status::rotation_status;
 pub(crate) use rotator::rotate_with_rotator;
 pub(crate) use set::set;

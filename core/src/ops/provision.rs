@@ -7,16 +7,16 @@ use super::many::{MANY_MAX, assign};
 use super::place::{Place, Problems, places};
 use super::scene::Scene;
 use super::set::Setting;
-use super::transact::{Call, EventPlan, Plan, Writes, transact};
+use super::transact::{Access, Call, Detail, Each, EventPlan, Plan, Writes, transact};
 use crate::audit::Action;
 use crate::entropy::Entropy;
 use crate::error::{Error, ErrorCode, Result};
-use crate::flow::Io;
+use crate::flow::{CounterDelta, Io};
 use crate::generate::Generator;
 use crate::ident::{Actor, Slot};
 use crate::manifest::{Entry, Kind, Manifest, Weakness, check_value};
 use crate::policy::Permission;
-use crate::record::{Reason, SecretRecord, SecretState};
+use crate::record::{Reason, RecordKey, SecretRecord, SecretState};
 use crate::secret::SecretBytes;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -106,16 +106,20 @@ pub(crate) async fn check(
     }
     let call = Call::of_many(Action::Check, actor, &held.slots);
     transact(io, settings, &call, |scene, _| {
-        let (mut found, mut problems) = (Vec::new(), Problems::default());
+        let (mut found, mut writes, mut problems) = (Vec::new(), Writes::default(), Problems::default());
         for (place, entry) in places(scene, &held.slots).iter().zip(held.secrets()) {
             let permitted = place.permit(scene, actor, Permission::Read);
-            match permitted.and_then(|_| place.secret()) {
-                Ok(secret) => found.push(Standing::of_secret(scene, entry, secret)),
+            match permitted.and_then(|rule| Ok((rule, place.secret()?))) {
+                Ok((rule, secret)) => {
+                    let standing = Standing::of_secret(scene, entry, secret);
+                    standing.record(scene, place, Detail { rule, ..Detail::of(Action::Check) }, &mut writes);
+                    found.push(standing);
+                }
                 Err(error) => problems.add(place.slot, &error),
             }
         }
         problems.result()?;
-        Ok(Plan::record(held.report(found)))
+        Ok(Plan { output: held.report(found), writes, event: EventPlan::Plain })
     })
     .await
 }
@@ -170,7 +174,11 @@ fn provided(
             writes.each.push(assign(scene, entropy, actor, place, (&value, &setting, Reason::Manual, rule))?);
             Ok(Standing { created: true, ..EntryState::Ok.into() })
         }
-        (secret, _) => Ok(Standing::of_secret(scene, entry, secret)),
+        (secret, _) => {
+            let standing = Standing::of_secret(scene, entry, secret);
+            standing.record(scene, place, Detail { rule, ..Detail::of(Action::Provision) }, writes);
+            Ok(standing)
+        }
     }
 }
 
@@ -193,15 +201,28 @@ struct Standing {
     state: EntryState,
     weaknesses: Vec<&'static str>,
     created: bool,
+    /// Whether a value was opened for it.
+    is_opened: bool,
 }
 
 impl From<EntryState> for Standing {
     fn from(state: EntryState) -> Self {
-        Standing { state, weaknesses: Vec::new(), created: false }
+        Standing { state, weaknesses: Vec::new(), created: false, is_opened: false }
     }
 }
 
 impl Standing {
+    /// Whoever asks often enough, with patterns of their own, learns a value from whether it keeps them: so each that was
+    /// opened is an access, with an event in its own history.
+    fn record(&self, scene: &Scene<'_>, place: &Place<'_>, detail: Detail, writes: &mut Writes) {
+        let Ok(Some(secret)) = place.secret() else { return };
+        if self.is_opened {
+            let (secret, stream) = (secret.clone(), place.own_stream(secret));
+            writes.counters.push(CounterDelta { key: RecordKey::secret(place.slot), accessed: 1, at: scene.now });
+            writes.each.push(Each { secret, stream, detail, access: Access::Read });
+        }
+    }
+
     fn of_secret(scene: &Scene<'_>, entry: &Entry, secret: Option<&SecretRecord>) -> Self {
         let Some(secret) = secret else { return EntryState::Missing.into() };
         if secret.state == SecretState::Disabled {
@@ -214,7 +235,7 @@ impl Standing {
             return EntryState::Compromised.into();
         }
         match open_version(scene, secret, &secret.current) {
-            Ok(opened) => Standing::of_value(entry, opened.value.expose()),
+            Ok(opened) => Standing { is_opened: true, ..Standing::of_value(entry, opened.value.expose()) },
             Err(_) => EntryState::Unreadable.into(),
         }
     }
@@ -230,7 +251,7 @@ impl Standing {
         };
         let mut names: Vec<&'static str> = weaknesses.iter().map(Weakness::name).collect();
         names.dedup();
-        Standing { state, weaknesses: names, created: false }
+        Standing { state, weaknesses: names, created: false, is_opened: false }
     }
 }
 
@@ -293,7 +314,7 @@ impl<'a> Held<'a> {
                 Kind::Plain => self.plain_standing(entry),
                 Kind::Secret => secrets.next().unwrap_or_else(|| EntryState::Unchecked.into()),
             };
-            let Standing { state, weaknesses, created } = found;
+            let Standing { state, weaknesses, created, is_opened: _ } = found;
             let (namespace, name) = (entry.slot.namespace().to_string(), entry.slot.name().to_string());
             let (kind, required) = (entry.kind, entry.required);
             entries.push(EntryReport { namespace, name, kind, required, state, weaknesses, created });

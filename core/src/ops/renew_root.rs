@@ -153,7 +153,7 @@ fn move_page(scene: &Scene<'_>, _: &mut dyn Entropy) -> Result<Plan<Renewed>> {
         }
         let (secret, stream) = (secret.clone(), Some(stream.clone()));
         let pair = SecretWithStream { secret, stream, head: scene.head.revision };
-        let (mut secret, stream) = pair.verify_both(&scene.head)?;
+        let (mut secret, stream) = pair.verify_both(scene)?;
         secret.resealed = secret.resealed.saturating_add(1);
         for version in secret.sealed_versions() {
             let is_lost = version.value.is_some() && version.fingerprint.is_none();
@@ -174,10 +174,9 @@ fn move_proposals(scene: &Scene<'_>, _: &mut dyn Entropy) -> Result<Plan<Renewed
     let (mut renewed, mut writes) = (Renewed::default(), Writes::default());
     for record in scene.records.iter().flatten() {
         renewed.examined = renewed.examined.saturating_add(1);
-        if is_moved(record, scene)? {
-            continue;
-        }
-        let proposal = Proposal::verify(record, scene.head.record_keys())?;
+        // One that is under neither root is not the vault's own, and keeps the renewal from nothing.
+        let Ok(false) = is_moved(record, scene) else { continue };
+        let Ok(proposal) = Proposal::verify(record, scene.head.record_keys()) else { continue };
         let expected = Expected::Revision(record.revision);
         if proposal.body.expires_at <= scene.now {
             writes.deletes.push(Delete { key: record.key.clone(), expected });

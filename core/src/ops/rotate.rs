@@ -80,22 +80,24 @@ pub(super) fn plan_rotate(
 /// Has the current value accepted for so many milliseconds after the next one is there, or not at all. Errors:
 /// `INVALID_ARGUMENT` for a grace out of range.
 pub(super) fn keep_accepted(secret: &mut SecretRecord, grace_millis: Option<u64>, now: Timestamp) -> Result<()> {
+    check_grace(grace_millis)?;
     secret.grace.retain(|grace| now < grace.valid_until);
-    match grace_millis {
-        Some(millis @ 1..=GRACE_MAX) => {
-            let valid_until = now.plus_millis(i64::try_from(millis).unwrap_or(i64::MAX));
-            // A value that ends by itself ends then, grace or not.
-            let valid_until = secret.expires_at.map_or(valid_until, |end| end.min(valid_until));
-            if now < valid_until && !secret.current.compromised && !secret.is_exposed {
-                secret.grace.insert(0, Grace { version: secret.current.number, valid_until });
-            }
-            Ok(())
+    if let Some(millis) = grace_millis {
+        let valid_until = now.plus_millis(i64::try_from(millis).unwrap_or(i64::MAX));
+        // A value that ends by itself ends then, grace or not.
+        let valid_until = secret.expires_at.map_or(valid_until, |end| end.min(valid_until));
+        if now < valid_until && !secret.current.compromised && !secret.is_exposed {
+            secret.grace.insert(0, Grace { version: secret.current.number, valid_until });
         }
-        Some(_) => {
-            let message =
-                "the grace must be 1 millisecond to 366 days: leave it out when the old value is to end at once";
-            Err(Error::new(ErrorCode::InvalidArgument, message))
-        }
-        None => Ok(()),
     }
+    Ok(())
+}
+
+/// Errors: `INVALID_ARGUMENT` for a grace out of range.
+pub(crate) fn check_grace(grace_millis: Option<u64>) -> Result<()> {
+    if grace_millis.is_none_or(|millis| (1..=GRACE_MAX).contains(&millis)) {
+        return Ok(());
+    }
+    let message = "the grace must be 1 millisecond to 366 days: leave it out when the old value is to end at once";
+    Err(Error::new(ErrorCode::InvalidArgument, message))
 }

@@ -85,7 +85,7 @@ pub(crate) async fn rotation_status(
         let primary_created_at = primary.and_then(|key| key.created_at);
         let mut report = RotationReport { primary_created_at, ..RotationReport::default() };
         for record in &records {
-            let secret = record.verify(&scene.head)?;
+            let secret = record.verify(scene)?;
             let may = |permission| scene.may(actor, permission, &secret);
             if !may(Permission::List) || !may(Permission::Read) {
                 continue;

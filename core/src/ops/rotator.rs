@@ -17,6 +17,7 @@ use crate::entropy::{Entropy, make_bytes};
 use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{Given, Io, Refused, Request, RotatorStep};
 use crate::ident::{Actor, Slot};
+use crate::policy::{Permission, Scope};
 use crate::record::{Reason, Rotating, SecretRecord, Version};
 use crate::secret::SecretBytes;
 use alloc::string::{String, ToString};
@@ -60,7 +61,7 @@ pub(crate) async fn rotate_with_rotator(
         keep_accepted(&mut scene.existing(slot)?.clone(), grace_millis, scene.now)?;
         expiry.end(scene.now)?;
         may_seal(scene)?;
-        plan_begin(scene, entropy, slot)
+        plan_begin(scene, entropy, (actor, slot))
     })
     .await?;
     let created = match created {
@@ -80,7 +81,8 @@ pub(crate) async fn rotate_with_rotator(
     transact(io, settings, &call(Action::Rotate), |scene, _| {
         let mut secret = scene.existing(slot)?.clone();
         let pending = rotation.of(&secret).and_then(|rotating| rotating.version.clone());
-        let Some(version) = pending.filter(|version| version.fingerprint == fingerprint) else {
+        // It was filled once: under this id there is no other value.
+        let Some(version) = pending else {
             return rotation.current(scene, &secret, fingerprint.as_deref()).map(Plan::silent).ok_or_else(overtaken);
         };
         keep_accepted(&mut secret, grace_millis, scene.now)?;
@@ -109,7 +111,10 @@ async fn create(io: &Io, settings: &Settings, actor: &Actor, slot: &Slot, rotati
         match rotation.of(secret).map(|rotating| &rotating.version) {
             Some(None) => {}
             // Whoever was first decides: its value may be in use by now.
-            Some(Some(version)) => return Ok(Plan::silent(Kept::Pending(open(scene, secret, version)?))),
+            Some(Some(version)) => {
+                scene.permit(actor, Permission::Read, Scope::from(slot))?;
+                return Ok(Plan::record(Kept::Pending(open(scene, secret, version)?)));
+            }
             None => {
                 let fingerprint = hex(&scene.head.keys.fingerprint.mac(value.expose()));
                 let written = rotation.current(scene, secret, Some(&fingerprint)).ok_or_else(given_up)?;
@@ -138,12 +143,20 @@ async fn create(io: &Io, settings: &Settings, actor: &Actor, slot: &Slot, rotati
 }
 
 /// The plan of a beginning, or of going on: the rotation, and what was created for it if anything was.
-fn plan_begin(scene: &Scene<'_>, entropy: &mut dyn Entropy, slot: &Slot) -> Result<Plan<(UnderWay, Option<Created>)>> {
+fn plan_begin(
+    scene: &Scene<'_>,
+    entropy: &mut dyn Entropy,
+    (actor, slot): (&Actor, &Slot),
+) -> Result<Plan<(UnderWay, Option<Created>)>> {
     let secret = scene.existing(slot)?;
     let version = secret.current.number.saturating_add(1);
     if let Some(rotating) = &secret.rotating {
         let rotation = UnderWay { id: rotating.id.clone(), version };
         if rotation.of(secret).is_some() {
+            // What another run created is shown to whoever goes on with it.
+            if rotating.version.is_some() {
+                scene.permit(actor, Permission::Read, Scope::from(slot))?;
+            }
             let created = rotating.version.as_ref().map(|version| open(scene, secret, version)).transpose()?;
             // Recorded, since the rotator will be shown what was created.
             return Ok(Plan::record((rotation, created)));

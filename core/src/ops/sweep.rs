@@ -24,6 +24,9 @@ use serde::Serialize;
 /// The most secrets that one page takes in.
 pub(crate) const SWEEP_PAGE_MAX: u32 = 500;
 
+/// The most proposals of one secret that an emergency cancels. The others have seen it as it was, and can't be confirmed.
+const CANCELLED_MAX: usize = 100;
+
 /// Which secrets are rotated, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sweep {
@@ -122,7 +125,8 @@ pub(crate) async fn sweep(
     let mut swept = Swept { next, ..Swept::default() };
     // Rows that were never adopted are nobody's.
     for item in items.into_iter().filter(|item| item.revision > 0) {
-        let slot = Slot::parse_stored(Some(&item.key.namespace), &item.key.name)?;
+        // No vault gave a secret a name that can't be asked for.
+        let Ok(slot) = Slot::parse_stored(Some(&item.key.namespace), &item.key.name) else { continue };
         // The permission is asked of each secret: what is not the actor's is passed over, and no attempt.
         let also = proposals_of(&slot, &proposals);
         let call = Call { permission: None, also, ..Call::of_secret(Action::Rotate, actor, &slot) };
@@ -152,7 +156,7 @@ pub(crate) async fn emergency_rotate_one(
 }
 
 fn proposals_of(slot: &Slot, proposals: &[(Slot, RecordKey)]) -> Vec<RecordKey> {
-    proposals.iter().filter(|(of, _)| of == slot).map(|(_, key)| key.clone()).collect()
+    proposals.iter().filter(|(of, _)| of == slot).map(|(_, key)| key.clone()).take(CANCELLED_MAX).collect()
 }
 
 impl Swept {
@@ -185,9 +189,15 @@ fn plan_one(
     (actor, slot): (&Actor, &Slot),
     sweep: Sweep,
 ) -> Result<Plan<Swung>> {
-    // Deleted since it was listed.
-    let Some(secret) = scene.secret()? else { return Ok(Plan::silent(Swung::Passed)) };
     let needed = if let Sweep::Emergency(_) = sweep { Permission::Admin } else { Permission::Write };
+    let secret = match scene.secret() {
+        Ok(Some(secret)) => secret,
+        // Deleted since it was listed.
+        Ok(None) => return Ok(Plan::silent(Swung::Passed)),
+        // What is wrong with it is told to whom it is to rotate, grants not counted.
+        Err(error) if scene.decision(actor, needed, Scope::from(slot), &[]).allowed => return Err(error),
+        Err(_) => return Ok(Plan::silent(Swung::Passed)),
+    };
     let Decision { allowed: true, rule } = scene.decision(actor, needed, Scope::from(slot), &secret.grants) else {
         return Ok(Plan::silent(Swung::Passed));
     };
@@ -247,7 +257,8 @@ fn plan_emergency(
         }
     };
     for record in scene.records.iter().flatten() {
-        let mut proposal = Proposal::verify(record, scene.head.record_keys())?;
+        // One that is not the vault's own can't be confirmed either, and keeps nothing from being contained.
+        let Ok(mut proposal) = Proposal::verify(record, scene.head.record_keys()) else { continue };
         if proposal.body.state != ProposalState::Open {
             continue;
         }

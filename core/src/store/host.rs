@@ -63,7 +63,8 @@ pub trait Host {
     /// [`EventFilter`](crate::audit::EventFilter) takes is a choice of them.
     fn committed(&mut self, _event: &Event) {}
 
-    /// Makes the value that was created the one in use. It may be asked again after it was done.
+    /// Makes the value that was created the one in use. It may be asked again after it was done. Where what was created is
+    /// in use already, there is nothing to do.
     fn activate(&mut self, _rotation: HostRotation<'_>, _value: &SecretBytes) -> Result<(), Refusal<Self::Error>> {
         Err(Refusal::Unsupported)
     }

@@ -105,7 +105,7 @@ impl Vault {
     }
 
     /// Gives a secret a value, whether it is new or not. Errors of the flow: `NAME_INVALID`, `VALUE_INVALID`,
-    /// `INVALID_ARGUMENT`, `LIMIT_EXCEEDED`; that of every operation that writes values: `KEYRING_STALE`; and those that
+    /// `VERSION_COMPROMISED`, `INVALID_ARGUMENT`, `LIMIT_EXCEEDED`; that of every operation that writes values: `KEYRING_STALE`; and those that
     /// every operation has: `PERMISSION_DENIED`, `SESSION_EXPIRED`, `CONFLICT`, `STORAGE_FAILED`, `RECORD_TAMPERED`,
     /// `VAULT_HEAD_MISSING`, `KEY_UNKNOWN`, `ENTROPY_FAILED`.
     pub fn set(
@@ -120,7 +120,7 @@ impl Vault {
     }
 
     /// Reads a secret's value. Errors of the flow: `SECRET_NOT_FOUND`, `SECRET_DISABLED`, `SECRET_EXPIRED`,
-    /// `NOT_AUTHENTIC`.
+    /// `VERSION_COMPROMISED`, `NOT_AUTHENTIC`.
     pub fn get(&self, actor: &Actor, slot: &Slot, entropy: Box<dyn Entropy>) -> Flow<Revealed> {
         let (settings, actor, slot) = self.own(actor, slot);
         Flow::new(entropy, |io| async move { ops::get(&io, &settings, &actor, &slot).await })
@@ -139,7 +139,7 @@ impl Vault {
     }
 
     /// Gives an existing secret a new value: given, or made by a generator. Errors of the flow: `SECRET_NOT_FOUND`,
-    /// `VALUE_INVALID`, `INVALID_ARGUMENT`.
+    /// `VALUE_INVALID`, `VERSION_COMPROMISED`, `INVALID_ARGUMENT`.
     pub fn rotate(&self, actor: &Actor, slot: &Slot, rotation: Rotation, entropy: Box<dyn Entropy>) -> Flow<Written> {
         let (settings, actor, slot) = self.own(actor, slot);
         Flow::new(entropy, |io| async move { ops::rotate(&io, &settings, &actor, &slot, &rotation).await })

@@ -129,6 +129,9 @@ impl Vault {
         if !(1..=ops::SWEEP_PAGE_MAX).contains(&limit) {
             return Err(invalid(&format!("a page takes 1 to {} secrets", ops::SWEEP_PAGE_MAX)));
         }
+        if let Sweep::Due { grace_millis } | Sweep::All { grace_millis } = sweep {
+            ops::check_grace(grace_millis)?;
+        }
         let (settings, actor, namespace) = self.own_namespace(actor, namespace)?;
         let after = after.map(ToString::to_string);
         Ok(Flow::new(entropy, move |io| async move {

@@ -168,8 +168,10 @@ def _rotated(asked: Any, session: _native.Session, rotator: Rotator | AsyncRotat
     handle = session.take_secret()
     if handle is None:
         return Raised(RuntimeError("the native part gave no value to activate"))
+    activate = getattr(rotator, "activate", None)
     with Secret._of_vault(handle, None) as value:
-        answer = yield Call(partial(rotator.activate, rotation, value), what="rotator")
+        # Without one, what was created is in use already.
+        answer = None if activate is None else (yield Call(partial(activate, rotation, value), what="rotator"))
     return answer if isinstance(answer, Raised) else {"activated": {}}
 
 

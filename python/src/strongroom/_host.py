@@ -105,17 +105,20 @@ def read_file(path: str) -> Secret | None:
         NotADirectoryError,
     ):  # A part of the path that is no folder: there is no such file either.
         return None
+    except OSError as error:
+        # Without the path: where one was expected, somebody may have put a value.
+        raise OSError(error.errno, error.strerror) from None
     try:
         status = os.fstat(opened)
         if not stat.S_ISREG(status.st_mode) or status.st_size > FILE_MAX:
-            raise _refused(path)
+            raise _refused()
         with open(opened, "rb", buffering=0, closefd=False) as file:
-            return _content(file, path, status.st_size)
+            return _content(file, status.st_size)
     finally:
         os.close(opened)
 
 
-def _content(file: FileIO, path: str, size: int) -> Secret:
+def _content(file: FileIO, size: int) -> Secret:
     # As much as it can be, and a byte more, which tells that it is more: files of the kernel's say they are empty.
     content = bytearray((size or FILE_MAX) + 1)
     try:
@@ -124,7 +127,7 @@ def _content(file: FileIO, path: str, size: int) -> Secret:
             while (read := file.readinto(view[length:])) and length < len(content):
                 length += read
         if length == len(content):
-            raise _refused(path)
+            raise _refused()
         return _secret_of(content, length)
     finally:
         content[:] = bytes(len(content))
@@ -138,5 +141,5 @@ def _secret_of(content: bytearray, length: int) -> Secret:
         head[:] = bytes(length)
 
 
-def _refused(path: str) -> OSError:
-    return OSError(f"{path} is no file of at most 1 MiB")
+def _refused() -> OSError:
+    return OSError("it is no file of at most 1 MiB")

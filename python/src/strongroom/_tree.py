@@ -21,6 +21,8 @@ _DEPTH_MAX = 64
 
 
 def resolve(tree: Any, actor: str | Actor, namespace: str | None) -> Operation[Any]:
+    tree = _copied(tree, lambda leaf: leaf)  # The caller's may be another by the time of the answer.
+
     def resolved(outcome: Outcome) -> Any:
         kinds = outcome.told["values"]
         values = [_value(value, handle) for value, handle in zip(kinds, outcome.secrets, strict=True)]

@@ -166,7 +166,8 @@ class Vault:
     def get(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Secret:
         """Reads a secret's value.
 
-        Raises `SecretNotFoundError`, `SecretDisabledError`, `SecretExpiredError`, `NotAuthenticError`.
+        Raises `SecretNotFoundError`, `SecretDisabledError`, `SecretExpiredError`, `VersionCompromisedError`,
+        `NotAuthenticError`.
         """
         return self._run(operations.get(name, actor, namespace))
 

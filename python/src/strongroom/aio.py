@@ -167,7 +167,8 @@ class Vault:
     async def get(self, name: str, *, actor: str | Actor, namespace: str | None = None) -> Secret:
         """Reads a secret's value.
 
-        Raises `SecretNotFoundError`, `SecretDisabledError`, `SecretExpiredError`, `NotAuthenticError`.
+        Raises `SecretNotFoundError`, `SecretDisabledError`, `SecretExpiredError`, `VersionCompromisedError`,
+        `NotAuthenticError`.
         """
         return await self._run(operations.get(name, actor, namespace))
 
