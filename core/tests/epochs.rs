@@ -484,7 +484,7 @@ fn forged_events_of_an_earlier_epoch_are_found() {
     streams.dedup();
     assert!(streams.len() > 5, "{streams:?}");
     for stream in &streams {
-        let last = new.all_events().iter().filter(|event| event.stream == *stream && chained(event)).next_back();
+        let last = new.all_events().iter().rfind(|event| event.stream == *stream && chained(event));
         for seq in [Some(1), last.unwrap().seq] {
             world.store = with_events(&new, |events| {
                 let mut prev = None;
@@ -507,7 +507,7 @@ fn forged_events_of_an_earlier_epoch_are_found() {
         }
     }
     // One that follows an event of the new epoch, at the end and put between.
-    let last = new.all_events().iter().filter(|event| event.stream == uid).next_back().unwrap().clone();
+    let last = new.all_events().iter().rfind(|event| event.stream == uid).unwrap().clone();
     let (seq, prev_mac) = (last.seq.map(|seq| seq + 1), last.mac.clone());
     let appended = thief.forge_event(Event { seq, prev_mac, epoch: Some(1), ..last.clone() });
     world.store = with_events(&new, |events| events.push(appended));

@@ -1,7 +1,12 @@
 //! Faults: for each operation, at each of its requests, everything that can go wrong between a flow and its host. The
 //! error is the documented one, the change is whole or was not made, counts are right, and the operation can be repeated.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test crate: its helpers may fail loudly too")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test crate: its helpers may fail loudly too"
+)]
 
 mod support;
 
@@ -65,7 +70,7 @@ fn cut_short(world: &World, store: &MemoryStore) -> MemoryStore {
         let answer = rotator_answer(&mut flow, &request).unwrap_or_else(|| store.answer(&request));
         reply = Some(Reply { number, answer });
     }
-    panic!("it asked for no activation");
+    panic!("it asked for no activation")
 }
 
 fn some_secrets() -> (Vec<Assignment>, ManyOptions) {

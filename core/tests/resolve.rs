@@ -1,11 +1,6 @@
 //! References in configuration: what they stand for, everything that is wrong in one error, and what is asked and recorded.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test crate: its helpers may fail loudly too"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test crate: its helpers may fail loudly too")]
 
 mod support;
 

@@ -178,7 +178,8 @@ def test_what_was_not_committed_is_not_told() -> None:
 
         fails = False
 
-    store, events = Failing(), []
+    events: list[AuditEvent] = []
+    store = Failing()
     vault = Vault(Keyring.generate(), store, on_event=events.append)
     vault.set("A", "value", actor="alice")
     events.clear()

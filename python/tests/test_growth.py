@@ -82,7 +82,9 @@ OPERATIONS: dict[str, Operation] = {
 def costs(size: int) -> dict[str, int]:
     """The instructions of each operation in a vault of so many secrets, as many proposals, and as many events."""
     with SQLiteStore(":memory:") as store:
-        vault, told, counted = Vault(Keyring.generate(), store), {}, {}
+        vault = Vault(Keyring.generate(), store)
+        told: dict[str, Any] = {}
+        counted: dict[str, int] = {}
         vault.set("M", "first", actor="alice")
         vault.set("MADE", "first", generator="hex", actor="alice")
         connection = store._connection

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import strongroom
@@ -17,7 +17,7 @@ from strongroom.stores import SQLiteStore
 from hosts.rows import RowStore
 from hosts.tape import Surroundings, Tape, TapedStore
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class PythonHost:
@@ -60,7 +60,7 @@ class PythonHost:
     def do_export(self, key: str) -> Any:
         return Keyring.parse(key).dangerous_export()
 
-    def do_encrypt(self, key: str, value: str, format: Any, bound: str | None = None) -> Any:
+    def do_encrypt(self, key: str, value: str, format: Any, bound: str | None = None) -> Any:  # noqa: A002
         return Keyring.parse(key).encrypt(bytes.fromhex(value), format=format, associated_data=octets(bound))
 
     def do_decrypt(self, key: str, token: str, bound: str | None = None, formats: Any = None) -> Any:

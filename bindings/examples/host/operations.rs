@@ -222,9 +222,9 @@ pub(crate) fn reveal(revealed: &Revealed) -> Value {
 fn resolved(tree: &Json, resolved: &Resolved) -> Value {
     let mut told = plain(tree);
     for text in &resolved.texts {
-        let at = text.place.parts().iter().fold(Some(&mut told), |told, part| match part {
-            Part::Field(name) => told?.get_mut(name),
-            Part::Item(index) => told?.get_mut(index),
+        let at = text.place.parts().iter().try_fold(&mut told, |told, part| match part {
+            Part::Field(name) => told.get_mut(name),
+            Part::Item(index) => told.get_mut(index),
         });
         if let (Some(at), Some(value)) = (at, resolved.values.get(text.value)) {
             *at = match value {

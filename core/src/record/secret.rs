@@ -137,7 +137,7 @@ pub(crate) struct SecretRecord {
     pub(crate) resealed: u64,
     /// Whether its current value leaked and there was none to put in its place: it is compromised once there is.
     pub(crate) is_exposed: bool,
-    /// What leaked, as [`leak`](super::leak) writes it: it outlives the versions, and is refused for good.
+    /// What leaked, as [`leak`] writes it: it outlives the versions, and is refused for good.
     pub(crate) compromised: Vec<String>,
     /// A rotation by the host's rotator that is under way.
     pub(crate) rotating: Option<Rotating>,
@@ -389,7 +389,8 @@ impl SecretRecord {
     /// Marks the current version as compromised too.
     pub(crate) fn compromise_current(&mut self) {
         self.current.compromised = true;
-        self.remember_compromised(&[self.current.fingerprint.clone()]);
+        let fingerprint = self.current.fingerprint.clone();
+        self.remember_compromised(core::slice::from_ref(&fingerprint));
     }
 
     fn remember_compromised(&mut self, fingerprints: &[Option<String>]) {

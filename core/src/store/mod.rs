@@ -138,6 +138,9 @@ pub fn drive<T: Send + 'static, S: Store>(
     })
 }
 
+/// Why an operation failed over a store and a host.
+pub type FailedWith<S, H> = Failed<Cause<<S as Store>::Error, <H as Host>::Error>>;
+
 /// Drives a flow over a store and a host that can be asked for more than that: the environment, files, a rotator.
 ///
 /// ```
@@ -161,7 +164,7 @@ pub fn drive_with<T: Send + 'static, S: Store, H: Host>(
     store: &mut S,
     host: &mut H,
     mut clock: impl Clock,
-) -> Result<T, Failed<Cause<S::Error, H::Error>>> {
+) -> Result<T, FailedWith<S, H>> {
     let (mut reply, mut of_store, mut of_host) = (None, None, None);
     loop {
         match flow.step(clock.now(), reply.take())? {
