@@ -10,12 +10,16 @@ use crate::flow::{Delete, Expected, Io, Item, ListQuery, Lookup, PAGE_LIMIT};
 use crate::ident::{Actor, Slot};
 use crate::policy::Permission;
 use crate::record::{Proposal, RecordKey, RecordKind};
+use crate::time::Timestamp;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use serde::Serialize;
 
 /// How much a write deletes in passing.
 const IN_PASSING: u32 = 8;
+
+/// For how many milliseconds after its end nothing is deleted in passing, so that whoever comes late is told why: an hour.
+const KEPT_MILLIS: i64 = 60 * 60 * 1000;
 
 /// What a purge deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -34,20 +38,21 @@ pub(crate) async fn purge(io: &Io, settings: &Settings, actor: &Actor, namespace
     ensure_initialised(io, settings).await?;
     transact(io, settings, &call, |_, _| Ok(Plan::record(()))).await?;
     let mut purged = Purged::default();
-    let items = io.list_all(&expired(io, RecordKind::Secret, namespace, PAGE_LIMIT)).await?;
+    let items = io.list_all(&expired(io.now(), RecordKind::Secret, namespace, PAGE_LIMIT)).await?;
     purged.secrets = purge_secrets(io, settings, actor, items).await?;
     // Proposals are their makers' own: whoever may purge anything may clear away those that are over.
-    let items = io.list_all(&expired(io, RecordKind::Pending, None, PAGE_LIMIT)).await?;
+    let items = io.list_all(&expired(io.now(), RecordKind::Pending, None, PAGE_LIMIT)).await?;
     for page in items.chunks(100) {
         purged.proposals += purge_proposals(io, settings, actor, page).await?;
     }
     Ok(purged)
 }
 
-/// Deletes some of what has ended, after a write of its own was done: so what is added is never more than what goes. Nothing
+/// Deletes some of what ended an hour ago, after a write of its own was done: so what is added is never more than what goes. Nothing
 /// of it makes the write fail.
 pub(super) async fn purge_in_passing(io: &Io, settings: &Settings, actor: &Actor, kind: RecordKind) {
-    let Ok((items, _)) = io.list_page(&expired(io, kind, None, IN_PASSING), None).await else { return };
+    let query = expired(io.now().plus_millis(-KEPT_MILLIS), kind, None, IN_PASSING);
+    let Ok((items, _)) = io.list_page(&query, None).await else { return };
     if items.is_empty() {
         return;
     }
@@ -57,8 +62,9 @@ pub(super) async fn purge_in_passing(io: &Io, settings: &Settings, actor: &Actor
     };
 }
 
-fn expired(io: &Io, kind: RecordKind, namespace: Option<&str>, limit: u32) -> ListQuery {
-    ListQuery { kind, namespace: namespace.map(ToString::to_string), by: Some(Lookup::Expired(io.now())), limit }
+/// What had ended at an instant.
+fn expired(at: Timestamp, kind: RecordKind, namespace: Option<&str>, limit: u32) -> ListQuery {
+    ListQuery { kind, namespace: namespace.map(ToString::to_string), by: Some(Lookup::Expired(at)), limit }
 }
 
 async fn purge_secrets(io: &Io, settings: &Settings, actor: &Actor, items: Vec<Item>) -> Result<u64> {

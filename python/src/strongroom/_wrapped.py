@@ -166,13 +166,13 @@ class WrappedKeyring:
         index = 0
         while (opaque := self._handle.host_wrap(index)) is not None:
             index += 1
-            gave = None
             try:
                 gave = unwrap(opaque)
-                given = _out_of_the_heap(gave)
             except Exception as error:  # It may be meant for another of the wraps.
                 cause = cause or error
                 continue
+            try:
+                given = _out_of_the_heap(gave)
             finally:
                 del gave  # A traceback that shows locals must not show it.
             try:

@@ -73,7 +73,7 @@ async def check_store_async(store: Store | AsyncStore) -> list[str]:
     >>> import asyncio
     >>> from strongroom.stores import MemoryStore
     >>> len(asyncio.run(check_store_async(MemoryStore())))
-    14
+    15
     """
     check_callbacks(store)
     return _passed(await _loop.run(drive(_native.begin_store_check(), Host(store), _OPERATION)))
