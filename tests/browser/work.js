@@ -143,7 +143,7 @@ const jobs = {
     const found = await vault.resolve({ a: ["secret:A", "INFO"], b: "plain:secret:A", c: 7 }, alice);
     print(found);
     const own = {
-      readEnv: (name) => `${name} of ${canary}`,
+      readEnv: (name) => (name === "E" ? `E of ${canary}` : undefined),
       readFile: async (path) => `${path} of ${canary}`,
     };
     const given = await new library.Vault({ keyring, store, ...own }).resolve(["env:E", "file:F"], alice);
