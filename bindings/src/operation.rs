@@ -353,17 +353,25 @@ fn reveal(revealed: Revealed) -> Outcome {
 }
 
 /// What is told of a value.
-pub(crate) fn revealed_as_json(revealed: &Revealed) -> String {
-    #[derive(Serialize)]
-    struct Told<'a> {
-        namespace: &'a str,
-        name: &'a str,
-        version: u64,
-        format: &'static str,
-        key_id: String,
-        last_rotated: Option<Timestamp>,
+#[derive(Serialize)]
+pub(crate) struct Details<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    version: u64,
+    format: &'static str,
+    key_id: String,
+    last_rotated: Option<Timestamp>,
+}
+
+impl<'a> From<&'a Revealed> for Details<'a> {
+    fn from(revealed: &'a Revealed) -> Self {
+        let Revealed { slot, version, format, key_id, last_rotated, .. } = revealed;
+        let (namespace, name, version, last_rotated) = (slot.namespace(), slot.name(), *version, *last_rotated);
+        Details { namespace, name, version, format: format.name(), key_id: key_id.to_hex(), last_rotated }
     }
-    let Revealed { slot, version, format, key_id, last_rotated, .. } = revealed;
-    let (namespace, name, version, last_rotated) = (slot.namespace(), slot.name(), *version, *last_rotated);
-    json_of(&Told { namespace, name, version, format: format.name(), key_id: key_id.to_hex(), last_rotated })
+}
+
+/// The same as JSON.
+pub(crate) fn revealed_as_json(revealed: &Revealed) -> String {
+    json_of(&Details::from(revealed))
 }

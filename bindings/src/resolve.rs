@@ -1,12 +1,12 @@
 //! References in configuration, resolved. The tree comes beside the operation, as the text of its JSON, since what stands in
 //! it may be secret; what its references stand for goes out as values.
 
-use crate::operation::{Outcome, Told, told};
+use crate::operation::{Details, Outcome, Told, told};
 use crate::{OsEntropy, json_of};
 use serde::Serialize;
 use strongroom::ops::{Resolved, ResolvedValue, Revealed};
 use strongroom::wire::{Json, read};
-use strongroom::{Actor, Error, ErrorCode, Result, SecretBytes, Timestamp, Vault};
+use strongroom::{Actor, Error, ErrorCode, Result, SecretBytes, Vault};
 use zeroize::Zeroize;
 
 /// Starts it. Tells `{"values": [{"kind", "details"}], "texts": [{"text", "value"}]}`: what each value is, in the order in
@@ -44,16 +44,6 @@ struct Value<'a> {
 }
 
 #[derive(Serialize)]
-struct Details<'a> {
-    namespace: &'a str,
-    name: &'a str,
-    version: u64,
-    format: &'static str,
-    key_id: String,
-    last_rotated: Option<Timestamp>,
-}
-
-#[derive(Serialize)]
 struct Text {
     text: usize,
     value: usize,
@@ -62,7 +52,7 @@ struct Text {
 fn tell(resolved: Resolved) -> Outcome {
     let kind = |kind| Value { kind, details: None };
     let values = resolved.values.iter().map(|value| match value {
-        ResolvedValue::Secret(revealed) => Value { kind: "secret", details: Some(details(revealed)) },
+        ResolvedValue::Secret(revealed) => Value { kind: "secret", details: Some(revealed.into()) },
         ResolvedValue::Env(_) => kind("env"),
         ResolvedValue::File(_) => kind("file"),
         ResolvedValue::Plain(_) => kind("plain"),
@@ -74,16 +64,4 @@ fn tell(resolved: Resolved) -> Outcome {
         ResolvedValue::Env(value) | ResolvedValue::File(value) | ResolvedValue::Plain(value) => value,
     });
     Outcome { told, values: values.collect() }
-}
-
-fn details(revealed: &Revealed) -> Details<'_> {
-    let Revealed { slot, version, format, key_id, last_rotated, .. } = revealed;
-    Details {
-        namespace: slot.namespace(),
-        name: slot.name(),
-        version: *version,
-        format: format.name(),
-        key_id: key_id.to_hex(),
-        last_rotated: *last_rotated,
-    }
 }

@@ -1,12 +1,11 @@
 //! What stands in the slots of an operation on many, and what is wrong there, told in one error.
 
-use super::scene::{Scene, check_not_put_back, not_found, verify_secret};
+use super::scene::{Scene, check_not_put_back, not_found, own_stream, verify_secret};
 use super::set::Found;
-use crate::encoding::hex;
 use crate::error::{Error, ErrorCode, Result};
 use crate::ident::{Actor, Slot};
 use crate::policy::{Permission, Scope};
-use crate::record::{Record, RecordKey, SecretRecord, StreamHead};
+use crate::record::{Record, SecretRecord, StreamHead};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -75,14 +74,7 @@ impl Place<'_> {
 
     /// The head of the secret's own stream, from the start for one that is to be created.
     pub(super) fn own_stream(&self, secret: &SecretRecord) -> StreamHead {
-        let uid = hex(&secret.uid);
-        match &self.stream {
-            Some(head) if head.stream == uid => head.clone(),
-            earlier => {
-                let revision = earlier.as_ref().map_or(0, |head| head.revision);
-                StreamHead::start(RecordKey::stream(self.slot), uid, revision)
-            }
-        }
+        own_stream(self.stream.as_ref(), secret)
     }
 }
 

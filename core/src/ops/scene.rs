@@ -164,14 +164,7 @@ impl<'a> Scene<'a> {
 
     /// The head of the secret's own stream, from the start if it has none.
     pub(super) fn own_stream(&self, secret: &SecretRecord) -> StreamHead {
-        let uid = hex(&secret.uid);
-        match &self.stream {
-            Some(head) if head.stream == uid => head.clone(),
-            earlier => {
-                let revision = earlier.as_ref().map_or(0, |head| head.revision);
-                StreamHead::start(RecordKey::stream(&secret.slot), uid, revision)
-            }
-        }
+        own_stream(self.stream.as_ref(), secret)
     }
 
     /// What secrets of that name that are deleted must never have given to a new one: see [`SecretRecord::is_compromised`].
@@ -249,6 +242,18 @@ pub(super) fn check_not_put_back(stream: Option<&StreamHead>, (ring, policy): (u
 
 fn revision_of(ring: &Option<Ring>) -> u64 {
     ring.as_ref().map_or(0, |ring| ring.revision)
+}
+
+/// The head of a secret's own stream, given the head of its slot's: from the start if that is another's, or there is none.
+pub(super) fn own_stream(stream: Option<&StreamHead>, secret: &SecretRecord) -> StreamHead {
+    let uid = hex(&secret.uid);
+    match stream {
+        Some(head) if head.stream == uid => head.clone(),
+        earlier => {
+            let revision = earlier.map_or(0, |head| head.revision);
+            StreamHead::start(RecordKey::stream(&secret.slot), uid, revision)
+        }
+    }
 }
 
 /// Reads a secret's record after verifying it, also against the head of its stream. Errors: `RECORD_TAMPERED`.
