@@ -21,7 +21,9 @@ from strongroom.stores import SQLiteStore
 SECRETS = int(os.environ.get("STRONGROOM_REKEY_SECRETS", "500"))
 VERSIONS = int(os.environ.get("STRONGROOM_REKEY_VERSIONS", "3"))
 KILLS = 20
-PAGE = max(1, min(500, SECRETS // 100))
+MOST_PAGES = 5
+# Even if every process did all that it may before it is killed, something is left for the last.
+PAGE = max(1, min(500, SECRETS // ((MOST_PAGES + 1) * KILLS)))
 
 REKEYING = """
 import sys
@@ -31,6 +33,8 @@ vault = Vault(Keyring.parse(sys.argv[2]), SQLiteStore(sys.argv[1]))
 print("begun", flush=True)
 for page in vault.rekey_pages(actor="operator", limit=int(sys.argv[3])):
     print(page.changed, flush=True)
+    if page.changed:
+        sys.stdin.readline()
 print("done", flush=True)
 """
 
@@ -55,10 +59,16 @@ def populate(path: Path, keyring: Keyring) -> None:
 
 
 def killed_after(path: Path, keyring: Keyring, pages: int, within: float) -> int:
-    """Kills a rekeying process so many changed pages on, and up to `within` seconds more; tells how many were told."""
+    """Kills a rekeying process so many changed pages on, and up to `within` seconds more; tells how many were told.
+
+    It may do one page more than that and then waits, so that a fast machine is not through before it is killed.
+    """
     command = [sys.executable, "-c", REKEYING, str(path), keyring.dangerous_export(), str(PAGE)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
         assert process.stdout is not None
+        process.stdin.write("\n" * pages)
+        process.stdin.flush()
         assert process.stdout.readline() == "begun\n"
         changed = 0
         while changed < pages:
@@ -96,7 +106,7 @@ def test_a_rekey_that_is_killed_twenty_times_is_finished_by_the_next(tmp_path: P
         done, left = 0, needs(judge, old_id)
         for kill in range(KILLS):
             # Some at once, while the keyring takes the lead; the others spread over all that there is to do.
-            pages = 0 if kill < 3 else secrets.randbelow(6)
+            pages = 0 if kill < 3 else secrets.randbelow(MOST_PAGES + 1)
             done += killed_after(path, to_new, pages, 0.05)
             was, left = left, needs(judge, old_id)
             assert all(now <= before for now, before in zip(left, was, strict=True)), f"kill {kill}"
