@@ -4,7 +4,7 @@
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
-setup: ## install what is missing: wasm toolchain, Node, npm and Python tools, browser
+setup: ## install what is missing: wasm toolchain, Node, npm and Python tools, browser, services for tests
 	@scripts/setup.sh all
 
 demo: ## set up, build, and run the demonstration
