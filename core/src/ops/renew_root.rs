@@ -14,7 +14,7 @@ use crate::entropy::Entropy;
 use crate::error::Result;
 use crate::flow::{Delete, Expected, Io, ListQuery, PAGE_LIMIT, Put};
 use crate::ident::Actor;
-use crate::record::{Proposal, Record, RecordKey, RecordKind, Ring, Root, StreamHead};
+use crate::record::{Proposal, Record, RecordKey, RecordKind, Ring, Root, StreamHead, is_left_behind};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -32,7 +32,7 @@ pub struct Renewed {
     pub examined: u64,
     /// Those of them that were written.
     pub changed: u64,
-    /// Values that no key of the keyring opens, of secrets that were written: they have no fingerprint any more.
+    /// Values that no key of the keyring opens, of secrets that were written: nothing finds them by value any more.
     pub unreadable: u64,
     /// Where the next page begins; absent when this was the last, and the root before is believed no more.
     pub next: Option<String>,
@@ -156,7 +156,7 @@ fn move_page(scene: &Scene<'_>, _: &mut dyn Entropy) -> Result<Plan<Renewed>> {
         let (mut secret, stream) = pair.verify_both(scene)?;
         secret.resealed = secret.resealed.saturating_add(1);
         for version in secret.sealed_versions() {
-            let is_lost = version.value.is_some() && version.fingerprint.is_none();
+            let is_lost = version.value.is_some() && version.fingerprint.as_deref().is_none_or(is_left_behind);
             renewed.unreadable = renewed.unreadable.saturating_add(u64::from(is_lost));
         }
         let detail = Detail::of(Action::RenewRoot);

@@ -6,7 +6,7 @@ use crate::audit::Action;
 use crate::error::Result;
 use crate::flow::Io;
 use crate::ident::{Actor, Slot};
-use crate::record::{Reason, Version};
+use crate::record::{Reason, Version, is_left_behind};
 use crate::time::Timestamp;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -63,7 +63,8 @@ pub(crate) async fn versions(io: &Io, settings: &Settings, actor: &Actor, slot: 
 }
 
 fn listed(version: &Version) -> ListedVersion {
-    let fingerprint = version.fingerprint.as_deref().and_then(|hex| hex.get(..FINGERPRINT_SHOWN));
+    let fingerprint = version.fingerprint.as_deref().filter(|it| !is_left_behind(it));
+    let fingerprint = fingerprint.and_then(|hex| hex.get(..FINGERPRINT_SHOWN));
     ListedVersion {
         number: version.number,
         current: false,

@@ -14,6 +14,7 @@ mod stream;
 
 pub(crate) use head::Head;
 pub use index::Index;
+pub(crate) use leak::is_left_behind;
 pub use pending::Change;
 pub(crate) use pending::{Proposal, ProposalState};
 pub(crate) use policy::PolicyRecord;

@@ -82,6 +82,7 @@ pub(crate) struct Version {
     pub(crate) at: Option<Timestamp>,
     pub(crate) by: Option<String>,
     pub(crate) reason: Reason,
+    /// Keyed, 64 hex digits; under a former root where nobody could open the value since: see [`leak`].
     pub(crate) fingerprint: Option<String>,
     pub(crate) compromised: bool,
     /// In an earlier version, when its value ends; the current one's end is the secret's.
@@ -286,7 +287,7 @@ impl SecretRecord {
         Ok(secret)
     }
 
-    /// Puts every fingerprint under the root in force. What can't be opened keeps none, and is remembered if it leaked.
+    /// Puts every fingerprint under the root in force. That of what can't be opened stays behind, and is remembered if it leaked.
     fn move_fingerprints(&mut self, head: &Head) {
         let Some((former, _)) = head.moving() else { return };
         let old = self.clone();
@@ -294,13 +295,18 @@ impl SecretRecord {
         for (version, old_version) in self.sealed_versions_mut().zip(old.sealed_versions()) {
             let context = old.context(&head.vault_id, old_version.number);
             let opened = old_version.value.as_deref().and_then(|value| head.keyring.open(value, &context).ok());
-            version.fingerprint = opened.map(|opened| hex(&head.keys.fingerprint.mac(opened.value.expose())));
+            version.fingerprint = match opened {
+                Some(opened) => Some(hex(&head.keys.fingerprint.mac(opened.value.expose()))),
+                None => old_version.fingerprint.as_deref().map(|it| leak::left_behind(former, it)),
+            };
             let Some(was) = old_version.fingerprint.as_deref().and_then(|it| leak::entry(former, it)) else { continue };
             let place = leaks.iter_mut().find(|leak| **leak == was);
             match (version.fingerprint.as_deref().and_then(|it| leak::entry(old.epoch, it)), place) {
                 // Where the value is still there, nobody needs the root before to know it again.
                 (Some(is), Some(place)) => *place = is,
-                (None, None) if old_version.compromised || (old.is_exposed && *old_version == old.current) => {
+                (Some(is), None)
+                    if is == was && (old_version.compromised || (old.is_exposed && *old_version == old.current)) =>
+                {
                     leaks.insert(0, was);
                 }
                 _ => {}
@@ -407,7 +413,9 @@ impl SecretRecord {
         if self.has_leaked(&hex(&head.keys.fingerprint.mac(value.expose()))) {
             return Ok(true);
         }
-        leak::is_among(&self.compromised, value, head)
+        let exposed = self.current.fingerprint.as_deref().filter(|it| self.is_exposed && leak::is_left_behind(it));
+        let exposed = exposed.and_then(|fingerprint| leak::entry(self.epoch, fingerprint));
+        Ok(leak::is_among(exposed.as_slice(), value, head)? || leak::is_among(&self.compromised, value, head)?)
     }
 
     /// The same of a fingerprint under the root that its own are under: what leaked under an earlier one is not seen.
@@ -457,7 +465,7 @@ impl SecretRecord {
         let acceptable = core::iter::once(&self.current).chain(self.previous.iter().filter(in_grace));
         let mut fingerprints: Vec<String> = Vec::new();
         for fingerprint in acceptable.filter(|version| !version.compromised).filter_map(|it| it.fingerprint.as_ref()) {
-            if !fingerprints.contains(fingerprint) {
+            if !leak::is_left_behind(fingerprint) && !fingerprints.contains(fingerprint) {
                 fingerprints.push(fingerprint.clone());
             }
         }
