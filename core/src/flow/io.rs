@@ -219,7 +219,8 @@ impl Io {
             match self.ask(Request::Commit { change_set: change_set.clone() }).await {
                 Answer::Commit(CommitAnswer::Committed) => return Ok(Committed::Yes),
                 Answer::Commit(CommitAnswer::Conflict) => return Ok(Committed::Conflict),
-                Answer::Failed { applied: Applied::No } => {
+                // Asked again, it can only speak for this time: the change may be applied since the time before.
+                Answer::Failed { applied: Applied::No } if ask == 1 => {
                     let message = "the store failed and applied nothing; look at the cause, then try again";
                     return Err(Error::new(ErrorCode::StorageFailed, message));
                 }

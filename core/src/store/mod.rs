@@ -1,9 +1,13 @@
 //! Stores for Rust hosts: the storage contract as a trait, what else a host can be asked as another, and the loop that drives
 //! a flow over both.
 
+mod blob;
+mod document;
 mod host;
 mod memory;
 
+pub use blob::{Blob, BlobWritten, DocumentFailed, DocumentStore};
+pub use document::{Content, Document};
 pub use host::{Cause, Host, HostRotation, Refusal};
 pub use memory::MemoryStore;
 
@@ -51,6 +55,49 @@ pub trait Store {
 
     /// A page of events, in the order of the query's scope.
     fn events(&mut self, query: &EventQuery, cursor: Option<&str>) -> Result<Page<Event>, Self::Error>;
+}
+
+/// A store that has one answer for all requests, and is a [`Store`] by that.
+pub trait Answering {
+    /// What it fails with.
+    type Error;
+
+    /// Answers a request: see [`Store`]. Only a commit can have been applied all the same when it fails.
+    fn answer(&mut self, request: &Request) -> Result<Answer, CommitFailed<Self::Error>>;
+}
+
+impl<A: Answering> Store for A {
+    type Error = A::Error;
+
+    fn load(&mut self, keys: &[RecordKey]) -> Result<Vec<Record>, Self::Error> {
+        match self.answer(&Request::Load { keys: keys.to_vec() }).map_err(|failed| failed.cause)? {
+            Answer::Load { records } => Ok(records),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn list(&mut self, query: &ListQuery, cursor: Option<&str>) -> Result<Page<Item>, Self::Error> {
+        let request = Request::List { query: query.clone(), cursor: cursor.map(String::from) };
+        match self.answer(&request).map_err(|failed| failed.cause)? {
+            Answer::List { items, cursor } => Ok(Page { items, cursor }),
+            _ => Ok(Page { items: Vec::new(), cursor: None }),
+        }
+    }
+
+    fn commit(&mut self, change_set: &ChangeSet) -> Result<CommitAnswer, CommitFailed<Self::Error>> {
+        match self.answer(&Request::Commit { change_set: change_set.clone() })? {
+            Answer::Commit(answer) => Ok(answer),
+            _ => Ok(CommitAnswer::Conflict),
+        }
+    }
+
+    fn events(&mut self, query: &EventQuery, cursor: Option<&str>) -> Result<Page<Event>, Self::Error> {
+        let request = Request::Events { query: query.clone(), cursor: cursor.map(String::from) };
+        match self.answer(&request).map_err(|failed| failed.cause)? {
+            Answer::Events { events, cursor } => Ok(Page { items: events, cursor }),
+            _ => Ok(Page { items: Vec::new(), cursor: None }),
+        }
+    }
 }
 
 /// The time, for [`drive`]. A closure that tells it is a clock whose waiting takes none.
