@@ -23,6 +23,7 @@ mod text;
 #[cfg(feature = "transcripts")]
 mod transcripts;
 mod value;
+mod watch;
 mod wrapped;
 
 #[cfg(not(target_family = "wasm"))]
@@ -32,7 +33,7 @@ pub use environment::keyring_from_environment;
 pub use keys::{generate_keyring, with_advanced, with_enabled, with_label, with_primary};
 pub use manifest::{manifest_example, read_manifest};
 pub use memory::MemoryStore;
-pub use options::{keyring_info, open_vault};
+pub use options::{keyring_info, open_vault, open_watched_vault};
 pub use session::Session;
 #[cfg(not(target_family = "wasm"))]
 pub use system::{FILE_MAX, SystemHost};
@@ -40,6 +41,7 @@ pub use text::revealed_text;
 #[cfg(feature = "transcripts")]
 pub use transcripts::fix_entropy;
 pub use value::{decrypt, inspect};
+pub use watch::{observe, parse_watch};
 pub use wrapped::{OpenedKeyring, host_wrap, wraps_info};
 
 use serde::Serialize;

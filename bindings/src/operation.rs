@@ -5,6 +5,7 @@ use crate::many::{self, OfManifest};
 use crate::resolve::resolve;
 use crate::{invalid_arguments, json_of};
 use serde::Serialize;
+use strongroom::audit::AccessFinding;
 use strongroom::crypto::KeyId;
 use strongroom::flow::Reply;
 use strongroom::generate::Generator;
@@ -43,6 +44,9 @@ pub(crate) trait Told: Send {
 
     /// [`Flow::take_shown`].
     fn take_shown(&mut self) -> Option<SecretBytes>;
+
+    /// [`Flow::take_findings`].
+    fn take_findings(&mut self) -> Vec<AccessFinding>;
 }
 
 /// A flow and what tells of its result. Not [`Flow::map`], whose future around the flow's own is a kilobyte of the
@@ -66,6 +70,10 @@ impl<T: Send + 'static> Told for ToldBy<T> {
 
     fn take_shown(&mut self) -> Option<SecretBytes> {
         self.flow.take_shown()
+    }
+
+    fn take_findings(&mut self) -> Vec<AccessFinding> {
+        self.flow.take_findings()
     }
 }
 

@@ -5,10 +5,12 @@
 
 mod chain;
 mod filter;
+mod watch;
 
 pub use chain::Fault;
 pub(crate) use chain::{ChainCheck, digest_of_unchained};
 pub use filter::EventFilter;
+pub use watch::{AccessFinding, AccessRule, AccessRules, AccessWatch, Burst, SharedWatch};
 
 use crate::crypto::MacKey;
 use crate::encoding::{Encoder, hex};
@@ -115,6 +117,21 @@ impl Outcome {
             Outcome::Success => "success",
             Outcome::Denied => "denied",
             Outcome::Error => "error",
+        }
+    }
+
+    /// The outcome of that name.
+    pub fn from_name(name: &str) -> Option<Outcome> {
+        [Outcome::Success, Outcome::Denied, Outcome::Error].into_iter().find(|outcome| outcome.name() == name)
+    }
+
+    /// That of what ends with an error.
+    pub(crate) const fn of(code: ErrorCode) -> Outcome {
+        match code {
+            ErrorCode::PermissionDenied | ErrorCode::SessionExpired | ErrorCode::ConfirmationMismatch => {
+                Outcome::Denied
+            }
+            _ => Outcome::Error,
         }
     }
 }

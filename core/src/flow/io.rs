@@ -5,6 +5,7 @@ use super::message::{Answer, Applied, CommitAnswer, EventQuery, Found, Item, Lis
 use super::{ChangeSet, Entropy};
 use crate::audit::Event;
 use crate::error::{Error, ErrorCode, Result};
+use crate::metrics::{Observer, Standings};
 use crate::record::{Record, RecordKey};
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
@@ -32,13 +33,14 @@ pub(super) struct Exchange {
     offered: Vec<SecretBytes>,
     /// What goes beside the open request.
     shown: Option<SecretBytes>,
+    observer: Option<Observer>,
 }
 
 impl Exchange {
-    pub(super) fn new(entropy: Box<dyn Entropy>) -> Self {
+    pub(super) fn new(entropy: Box<dyn Entropy>, observer: Option<Observer>) -> Self {
         let now = Timestamp::from_millis(0);
         let (request, answer, offered, shown) = Default::default();
-        Exchange { now, entropy: Some(entropy), number: 0, request, answer, offered, shown }
+        Exchange { now, entropy: Some(entropy), number: 0, request, answer, offered, shown, observer }
     }
 
     pub(super) fn offer(&mut self, value: SecretBytes) {
@@ -47,6 +49,10 @@ impl Exchange {
 
     pub(super) fn take_shown(&mut self) -> Option<SecretBytes> {
         self.shown.take()
+    }
+
+    pub(super) fn observer(&mut self) -> Option<&mut Observer> {
+        self.observer.as_mut()
     }
 
     /// Takes a reply if it is the one that is due.
@@ -61,6 +67,9 @@ impl Exchange {
             reply => {
                 self.now = now;
                 self.answer = reply.map(|reply| reply.answer);
+                if let (Some(observer), Some(answer)) = (&mut self.observer, &self.answer) {
+                    observer.answered(answer);
+                }
                 Ok(())
             }
         }
@@ -69,6 +78,9 @@ impl Exchange {
     pub(super) fn open_request(&mut self) -> Result<(u64, Request)> {
         let request = self.request.take();
         let request = request.ok_or_else(|| Error::new(ErrorCode::FlowDone, "the operation waits for nothing"))?;
+        if let Some(observer) = &mut self.observer {
+            observer.asked(&request);
+        }
         Ok((self.number, request))
     }
 }
@@ -279,6 +291,20 @@ impl Io {
             Answer::Activated {} => Ok(()),
             Answer::Unsupported {} => Err(Refused::Unsupported),
             _ => Err(Refused::Failed),
+        }
+    }
+
+    /// Has the call count as refused although it tells so in words.
+    pub(crate) fn refused(&self, code: ErrorCode) {
+        if let Some(observer) = self.exchange.lock().observer() {
+            observer.refused(code);
+        }
+    }
+
+    /// Tells how secrets stand, for who counts them.
+    pub(crate) fn stand(&self, standings: Standings) {
+        if let Some(observer) = self.exchange.lock().observer() {
+            observer.stand(standings);
         }
     }
 

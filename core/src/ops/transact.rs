@@ -343,7 +343,7 @@ fn change_set(
         actor: Some(call.actor),
         slot,
         uid: detail.and_then(|detail| detail.uid).or(secret.map(|secret| secret.uid)),
-        outcome: code.map_or(told.unwrap_or(Outcome::Success), outcome_of),
+        outcome: code.map_or(told.unwrap_or(Outcome::Success), Outcome::of),
         code,
         reason: detail.and_then(|detail| detail.reason),
         digest: detail.and_then(|detail| detail.digest).or(mac_in_force),
@@ -408,11 +408,4 @@ fn change_set(
     }
     puts.push(Put::plain(stream.next_record(&head.keys.record)?, expected));
     Ok(Some(ChangeSet { operation_id: hex(operation_id), puts, deletes, checks, counters, events }))
-}
-
-fn outcome_of(code: ErrorCode) -> Outcome {
-    match code {
-        ErrorCode::PermissionDenied | ErrorCode::SessionExpired | ErrorCode::ConfirmationMismatch => Outcome::Denied,
-        _ => Outcome::Error,
-    }
 }

@@ -1,6 +1,6 @@
 //! What a Rust host can be asked besides its store: values of the environment, of files, and those that a rotator has made.
 
-use crate::audit::Event;
+use crate::audit::{AccessFinding, Event};
 use crate::flow::{Answer, Applied, Flow, Found, Request, RotatorStep};
 use crate::secret::SecretBytes;
 use alloc::string::String;
@@ -62,6 +62,9 @@ pub trait Host {
     /// Is told of an event, once the change set that it is in was committed: for notifications. What
     /// [`EventFilter`](crate::audit::EventFilter) takes is a choice of them.
     fn committed(&mut self, _event: &Event) {}
+
+    /// Is told what the vault's [rules](crate::audit::AccessRules) found, after the events that it was found in.
+    fn found(&mut self, _finding: &AccessFinding) {}
 
     /// Makes the value that was created the one in use. It may be asked again after it was done. Where what was created is
     /// in use already, there is nothing to do.

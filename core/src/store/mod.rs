@@ -214,7 +214,9 @@ pub fn drive_with<T: Send + 'static, S: Store, H: Host>(
 ) -> Result<T, FailedWith<S, H>> {
     let (mut reply, mut of_store, mut of_host) = (None, None, None);
     loop {
-        match flow.step(clock.now(), reply.take())? {
+        let step = flow.step(clock.now(), reply.take())?;
+        flow.take_findings().iter().for_each(|finding| host.found(finding));
+        match step {
             Step::Done(Ok(done)) => return Ok(done),
             Step::Done(Err(error)) => {
                 // What another failed with, earlier and without an end to it, is not the cause.
