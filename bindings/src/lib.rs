@@ -14,6 +14,8 @@ mod many;
 mod memory;
 mod operation;
 mod options;
+#[cfg(not(target_family = "wasm"))]
+pub mod postgres;
 mod resolve;
 mod session;
 pub mod sqlite;

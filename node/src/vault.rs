@@ -6,7 +6,7 @@ use crate::{Thrown, thrown};
 use napi_derive::napi;
 use std::sync::Arc;
 use strongroom::SecretBytes;
-use strongroom_bindings::{Session, sqlite};
+use strongroom_bindings::{Session, postgres, sqlite};
 
 /// A vault.
 #[napi]
@@ -90,4 +90,16 @@ pub fn sqlite_plan(request: String) -> Result<String, Thrown> {
 #[napi]
 pub fn sqlite_plan_opening(inspection: String, version: Option<u32>) -> Result<String, Thrown> {
     sqlite::plan_opening(&inspection, version.map(u64::from)).map_err(thrown)
+}
+
+/// The statements of a PostgreSQL store over a schema, by name.
+#[napi]
+pub fn postgres_statements(schema: String) -> Result<String, Thrown> {
+    postgres::statements(&schema).map_err(thrown)
+}
+
+/// What a PostgreSQL store runs when it opens a database.
+#[napi]
+pub fn postgres_plan_opening(schema: String, inspection: String, version: Option<u32>) -> Result<String, Thrown> {
+    postgres::plan_opening(&schema, &inspection, version.map(u64::from)).map_err(thrown)
 }

@@ -16,6 +16,8 @@ export interface NodeNative extends Native {
   sqliteStatements(): string;
   sqlitePlan(request: string): string;
   sqlitePlanOpening(inspection: string, version?: number): string;
+  postgresStatements(schema: string): string;
+  postgresPlanOpening(schema: string, inspection: string, version?: number): string;
 }
 
 export const native: NodeNative = load();

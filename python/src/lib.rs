@@ -27,7 +27,8 @@ mod native {
     use crate::secret::{NativeError, Secret, make_secret};
     #[pymodule_export]
     use crate::vault::{
-        MemoryStore, Session, Vault, begin_store_check, open_vault, sqlite_plan, sqlite_plan_opening, sqlite_statements,
+        MemoryStore, Session, Vault, begin_store_check, open_vault, postgres_plan_opening, postgres_statements,
+        sqlite_plan, sqlite_plan_opening, sqlite_statements,
     };
     #[pymodule_export]
     use crate::wrapped::{OpenedKeyring, WrappedKeyring, parse_wrapped_keyring, seal_keyring};

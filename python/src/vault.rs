@@ -5,7 +5,7 @@ use crate::secret::{Secret, raised};
 use pyo3::prelude::{PyResult, pyclass, pyfunction, pymethods};
 use std::sync::Arc;
 use strongroom::SecretBytes;
-use strongroom_bindings::sqlite;
+use strongroom_bindings::{postgres, sqlite};
 
 /// A vault.
 #[pyclass(frozen)]
@@ -106,4 +106,17 @@ pub(crate) fn sqlite_plan(request: &str) -> PyResult<String> {
 #[pyo3(signature = (inspection, version))]
 pub(crate) fn sqlite_plan_opening(inspection: &str, version: Option<u64>) -> PyResult<String> {
     sqlite::plan_opening(inspection, version).map_err(raised)
+}
+
+/// The statements of a PostgreSQL store over a schema, by name.
+#[pyfunction]
+pub(crate) fn postgres_statements(schema: &str) -> PyResult<String> {
+    postgres::statements(schema).map_err(raised)
+}
+
+/// What a PostgreSQL store runs when it opens a database.
+#[pyfunction]
+#[pyo3(signature = (schema, inspection, version))]
+pub(crate) fn postgres_plan_opening(schema: &str, inspection: &str, version: Option<u64>) -> PyResult<String> {
+    postgres::plan_opening(schema, inspection, version).map_err(raised)
 }
