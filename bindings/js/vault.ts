@@ -1,4 +1,5 @@
 /** The vault: typed methods over sessions. What they return is converted here and decided in the core. */
+import { type ExportOptions, exported, type ImportOptions, type ImportReport, imported } from "./archives.js";
 import { instant, invalid, listOfText, optional, refuseUnknown, wholeNumber } from "./arguments.js";
 import { drive, type Host } from "./driver.js";
 import { guarded } from "./errors.js";
@@ -458,6 +459,26 @@ export class Vault {
 
   async #writeMany(operation: string, { wire, values }: Many): Promise<WrittenMany> {
     return writtenMany((await this.#drive(operation, wire, undefined, { offered: values })).told);
+  }
+
+  /**
+   * Exports secrets as an age file, which the `age` command opens: all, those of a namespace, or those of some names; with
+   * all versions and settings and, unless told otherwise, their history. Each has an event of it; what can't be opened
+   * refuses the whole. Throws one error that tells all problems: `SECRET_NOT_FOUND`, `NOT_AUTHENTIC`; `AUDIT_TAMPERED`,
+   * `LIMIT_EXCEEDED`, `VALUE_INVALID` for the passphrase; `UNSUPPORTED` in a browser, until the module for it is loaded.
+   */
+  async export(options: ExportOptions): Promise<Uint8Array> {
+    return await exported(this.#drive.bind(this), options);
+  }
+
+  /**
+   * Imports the age file of an export, all or nothing: new secrets with all their versions, sealed under this vault's key;
+   * those that are there fail the whole, are skipped, or are replaced by a new version. Their history comes along, and is
+   * closed. Throws `BACKUP_INVALID`, with the reason, for what can't be opened or is no archive; `SECRET_EXISTS`,
+   * `VALUE_INVALID`, `VERSION_COMPROMISED`, `SECRET_EXPIRED`, `LIMIT_EXCEEDED`; `UNSUPPORTED` as `export`.
+   */
+  async import(data: Text, options: ImportOptions): Promise<ImportReport> {
+    return await imported(this.#drive.bind(this), data, options);
   }
 
   /** Adopts rows that another program wrote into the store after its adoption; until then they are refused. */

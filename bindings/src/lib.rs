@@ -3,11 +3,14 @@
 //! A host crate above this one converts types and nothing else. Everything crosses as JSON text but plaintext, which
 //! crosses as bytes through [`Session`] alone: no shape here has a field that could hold it.
 
+#[cfg(feature = "age")]
+pub mod archive;
 #[cfg(not(target_family = "wasm"))]
 mod clock;
 pub mod document;
 mod entropy;
 mod environment;
+mod exchange;
 mod keys;
 mod manifest;
 mod many;

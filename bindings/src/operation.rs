@@ -1,6 +1,7 @@
 //! Operations as JSON: what a host asks of a vault.
 
 use crate::entropy::OsEntropy;
+use crate::exchange;
 use crate::many::{self, OfManifest};
 use crate::resolve::resolve;
 use crate::{invalid_arguments, json_of};
@@ -47,6 +48,11 @@ pub(crate) trait Told: Send {
 
     /// [`Flow::take_findings`].
     fn take_findings(&mut self) -> Vec<AccessFinding>;
+
+    /// Whether the next step may take a second.
+    fn is_long(&self) -> bool {
+        false
+    }
 }
 
 /// A flow and what tells of its result. Not [`Flow::map`], whose future around the flow's own is a kilobyte of the
@@ -202,6 +208,8 @@ pub(crate) fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) 
             let namespace = given.namespace()?;
             resolve(vault, &actor, (given.value()?, namespace.as_deref()))?
         }
+        "export" => exchange::export(vault, &mut given, &actor)?,
+        "import" => exchange::import(vault, &mut given, &actor)?,
         "adopt" => told(vault.adopt(&actor, entropy), tell),
         "command" => told(vault.command(&actor, given.value()?, entropy), tell),
         _ => return Err(invalid("the operation: there is none of that name")),
@@ -274,6 +282,11 @@ impl Given {
 
     pub(crate) fn value(&mut self) -> Result<SecretBytes> {
         self.value.take().ok_or_else(no_value)
+    }
+
+    /// The value, if there is one.
+    pub(crate) fn any_value(&mut self) -> Option<SecretBytes> {
+        self.value.take()
     }
 
     /// A value, or how it is to be made, or neither.

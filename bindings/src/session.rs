@@ -130,6 +130,11 @@ impl Session {
         }
     }
 
+    /// Whether the next step may take a second: a host whose threads wait for each other lets them go on meanwhile.
+    pub fn is_long(&self) -> bool {
+        self.state.lock().flow.as_ref().is_some_and(|flow| flow.is_long())
+    }
+
     /// Ends the operation, wherever it is, and wipes what it held.
     pub fn close(&self) {
         let mut state = self.state.lock();

@@ -14,7 +14,9 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use strongroom::flow::{Applied, CommitAnswer, Item, RotatorStep};
 use strongroom::generate::Generator;
-use strongroom::ops::{Assignment, Expiry, IfExists, ManyOptions, NewValue, Rotation, Setting, WithoutGenerator};
+use strongroom::ops::{
+    Assignment, Expiry, Exports, IfExists, ManyOptions, NewValue, Rotation, Setting, WithHistory, WithoutGenerator,
+};
 use strongroom::policy::{Grantee, Permission, Policy};
 use strongroom::record::{Change, Record, RecordKey, RecordKind};
 use strongroom::store::MemoryStore;
@@ -255,6 +257,19 @@ fn cases() -> Vec<Case> {
         let (assignments, options) = some_secrets();
         v.set_many(a, (assignments, ManyOptions { if_exists: IfExists::Fail, ..options }), e)
     });
+    add!("export", &lived_in, None, |v, a, e| v.export(a, (Exports::All, WithHistory::Yes), e).unwrap());
+    add!("export from an empty store", &empty, None, |v, a, e| v
+        .export(a, (Exports::All, WithHistory::Yes), e)
+        .unwrap());
+    add!("export from an old store", &old, None, |v, a, e| v.export(a, (Exports::All, WithHistory::No), e).unwrap());
+    add!("export unknown", &lived_in, missing, |v, a, e| {
+        v.export(a, (Exports::Secrets(vec![slot("A"), slot("UNKNOWN")]), WithHistory::No), e).unwrap()
+    });
+    add!("import", &lived_in, None, |v, a, e| support::importing(v, a, "FOREIGN", e));
+    add!("import over what is there", &lived_in, None, |v, a, e| support::importing(v, a, "A", e));
+    add!("import in an empty store", &empty, None, |v, a, e| support::importing(v, a, "A", e));
+    add!("import in an old store", &old, None, |v, a, e| support::importing(v, a, "A", e));
+    add!("import nothing", &lived_in, Some(Code::BackupInvalid), |v, a, e| support::offered_import(v, a, b"", e));
     add!("provision", &lived_in, None, |v, a, e| v.provision(a, support::needs(&["A", "NEW", "GONE"]), e));
     add!("check", &lived_in, None, |v, a, e| v.check(a, support::needs(&["A", "NEW", "GONE"]), e));
     let unresolved = Some(Code::ReferenceUnresolved);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use strongroom::crypto::KeyId;
 use strongroom::ident::Slot;
 use strongroom::keyring::KeyState;
-use strongroom::ops::{Expiry, Rotation, WithoutGenerator};
+use strongroom::ops::{Expiry, Exports, Rotation, WithHistory, WithoutGenerator};
 use strongroom::policy::{Grantee, Permission, Policy};
 use strongroom::record::{Change, Record, RecordKey, RecordKind};
 use strongroom::store::MemoryStore;
@@ -108,6 +108,11 @@ fn operations(spare: KeyId, grant: &str, open: &str) -> Vec<Op> {
     op!("retire", Some(P::Admin), |v, a, e| v.retire(a, spare, e));
     op!("get_many", Some(P::Read), |v, a, e| v.get_many(a, vec![slot("A")], e));
     op!("set_many", Some(P::Write), |v, a, e| v.set_many(a, support::assignments(&[("A", "new")]), e));
+    op!("export", Some(P::Export), |v, a, e| v.export(a, (Exports::All, WithHistory::Yes), e).unwrap());
+    op!("export", Some(P::Export), |v, a, e| {
+        v.export(a, (Exports::Secrets(vec![slot("A")]), WithHistory::No), e).unwrap()
+    });
+    op!("import", Some(P::Write), |v, a, e| support::importing(v, a, "A", e));
     op!("provision", Some(P::Write), |v, a, e| v.provision(a, support::needs(&["A"]), e));
     op!("check", Some(P::Read), |v, a, e| v.check(a, support::needs(&["A"]), e));
     op!("resolve", Some(P::Read), |v, a, e| v.resolve(a, (&Json::Text("secret:A".into()), None), e).unwrap());

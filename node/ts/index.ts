@@ -13,6 +13,7 @@ import { readEnv, readFile } from "./process.js";
 surroundedBy({ env: readEnv, file: readFile });
 install(native, () => process.env);
 
+export type { ExportOptions, Imported, ImportOptions, ImportReport } from "../../bindings/js/archives.js";
 export type * from "../../bindings/js/contract.js";
 export {
   type AnyStrongroomError,

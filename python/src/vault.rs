@@ -2,7 +2,7 @@
 
 use crate::keyring::Keyring;
 use crate::secret::{Secret, raised};
-use pyo3::prelude::{PyResult, pyclass, pyfunction, pymethods};
+use pyo3::prelude::{PyResult, Python, pyclass, pyfunction, pymethods};
 use std::sync::Arc;
 use strongroom::SecretBytes;
 use strongroom_bindings::{postgres, sqlite};
@@ -42,8 +42,15 @@ pub(crate) struct Session {
 impl Session {
     /// Goes on until the next request or the end.
     #[pyo3(signature = (now_millis, reply))]
-    fn step(&self, now_millis: f64, reply: Option<&str>) -> PyResult<String> {
-        self.session.step(now_millis, reply).map_err(raised)
+    fn step(&self, py: Python<'_>, now_millis: f64, reply: Option<&str>) -> PyResult<String> {
+        let step = || self.session.step(now_millis, reply);
+        let told = if self.session.is_long() { py.detach(step) } else { step() };
+        told.map_err(raised)
+    }
+
+    /// Whether the next step may take a second, in which other threads go on.
+    fn is_long(&self) -> bool {
+        self.session.is_long()
     }
 
     /// Gives a value: of an operation on many before its first step, or what the next answer tells of.

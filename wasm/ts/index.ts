@@ -9,8 +9,10 @@
  * (await vault.get("STRIPE_API_KEY", { actor: "alice" })).reveal(); // "sk_test_abc123"
  */
 import { install } from "../../bindings/js/native.js";
+import { sealedElsewhere } from "../../bindings/js/archives.js";
 import load, * as native from "../pkg/strongroom_wasm.js";
 
+export type { ExportOptions, Imported, ImportOptions, ImportReport } from "../../bindings/js/archives.js";
 export type * from "../../bindings/js/contract.js";
 export {
   type AnyStrongroomError,
@@ -45,6 +47,9 @@ export {
 
 /** Where the module comes from: a URL, a response, its bytes, or the module itself. */
 export type ModuleSource = string | URL | Request | Response | BufferSource | WebAssembly.Module;
+
+// Until `initArchives` of `strongroom-web/archive`.
+sealedElsewhere();
 
 let loading: Promise<void> | undefined;
 

@@ -1,5 +1,6 @@
 //! Verifying the chain: every stream from its first event to its head, and the rows outside it by their digest.
 
+use super::foreign::imported_stream;
 use super::{Action, Event, Outcome, VAULT_STREAM};
 use crate::encoding::{Encoder, hex};
 use crate::error::{Error, ErrorCode, Result};
@@ -174,6 +175,12 @@ impl<'a> ChainCheck<'a> {
             Some(uid) if action == Some(Action::Set.name()) || action == Some(Action::Adopted.name()) => {
                 let place = (event.namespace.clone().unwrap_or_default(), event.name.clone().unwrap_or_default());
                 self.stream(uid).begun = Some((seq, place));
+            }
+            _ if action == Some(Action::ImportHistory.name()) => {
+                let text = |field: &Option<String>| field.clone().unwrap_or_default();
+                let place = (text(&event.namespace), text(&event.name));
+                let stream = imported_stream(&text(&event.operation_id), &place.0, &place.1);
+                self.stream(&stream).ended = Some((seq, event.digest.clone()));
             }
             None if action == Some(Action::Adopted.name()) => self.adopted.clone_from(&event.digest),
             _ => {}

@@ -5,11 +5,13 @@
 
 mod chain;
 mod filter;
+mod foreign;
 mod watch;
 
 pub use chain::Fault;
 pub(crate) use chain::{ChainCheck, digest_of_unchained};
 pub use filter::EventFilter;
+pub(crate) use foreign::{enclose, link_foreign, verify_enclosed};
 pub use watch::{AccessFinding, AccessRule, AccessRules, AccessWatch, Burst, SharedWatch};
 
 use crate::crypto::MacKey;
@@ -96,6 +98,9 @@ actions! {
     Rekey "rekey" "Values were sealed anew under the primary key, or the ring of keys was changed for that.";
     Retire "retire" "A key that nothing needs any more was retired.";
     RenewRoot "renew_root" "The vault's root was replaced by one of a new epoch, or records were moved to it.";
+    Export "export" "Secrets were exported, each with an event of its own.";
+    Import "import" "Secrets were imported, each with an event of its own.";
+    ImportHistory "import_history" "The history of a secret in another vault came with it; the digest is the last MAC of its stream.";
     Command "command" "A chat command that was not understood; recorded only when its sender is refused.";
 }
 

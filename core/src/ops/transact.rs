@@ -3,7 +3,7 @@
 use super::Settings;
 use super::initialise::initialise;
 use super::scene::{self, Scene, expected};
-use crate::audit::{Action, Draft, Outcome, link};
+use crate::audit::{Action, Draft, Event, Outcome, link, link_foreign};
 use crate::encoding::hex;
 use crate::entropy::{Entropy, make_bytes};
 use crate::error::{Error, ErrorCode, Result};
@@ -71,6 +71,8 @@ pub(super) struct Writes {
     pub(super) counters: Vec<CounterDelta>,
     /// The secrets of an operation on many, each with an event of its own.
     pub(super) each: Vec<Each>,
+    /// The histories that secrets had elsewhere, each of one name and the oldest event first.
+    pub(super) foreign: Vec<(Slot, Vec<Event>)>,
     /// The head that comes into force with it, where its root is another: what is written is under that one already.
     pub(super) head: Option<Head>,
 }
@@ -216,7 +218,10 @@ fn permission_for(action: Action) -> Option<Permission> {
         | Action::RotateBegin
         | Action::RotateCreate
         | Action::SetMany
-        | Action::Provision => Some(Permission::Write),
+        | Action::Provision
+        | Action::Import
+        | Action::ImportHistory => Some(Permission::Write),
+        Action::Export => Some(Permission::Export),
         Action::Delete | Action::Purge => Some(Permission::Delete),
         Action::Adopted
         | Action::Census
@@ -349,7 +354,7 @@ fn change_set(
         digest: detail.and_then(|detail| detail.digest).or(mac_in_force),
         rule: rule.or(detail.and_then(|detail| detail.rule.as_deref())).filter(|_| code.is_none()),
     };
-    let Writes { mut puts, deletes, mut checks, counters, each, head } = writes;
+    let Writes { mut puts, deletes, mut checks, counters, each, foreign, head } = writes;
     let head = head.as_ref().unwrap_or(&scene.head);
     let mut stream = own.map_or_else(|| scene.vault_stream.clone(), |secret| scene.own_stream(secret));
     let expected = expected(stream.revision);
@@ -362,6 +367,16 @@ fn change_set(
         };
         events.push(link(&draft, &mut stream, &head.keys.audit, stamp));
     }
+    // What happened elsewhere comes before what brought it here.
+    let mut before = Vec::new();
+    for (slot, history) in &foreign {
+        let place = (slot.namespace(), slot.name());
+        let (linked, digest) = link_foreign(history, place, &head.keys.audit, (operation_id, head.epoch));
+        before.extend(linked);
+        let draft = Draft { action: Action::ImportHistory, slot: Some(slot), uid: None, digest, ..draft.clone() };
+        events.push(link(&draft, &mut stream, &head.keys.audit, stamp));
+    }
+    events.splice(0..0, before);
     for Each { secret, stream: mut its_own, detail, access } in each {
         let draft = Draft {
             action: detail.action,

@@ -13,7 +13,7 @@ use crate::audit::{Action, ChainCheck, Event, Fault, VAULT_STREAM};
 use crate::encoding::hex;
 use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{EventQuery, EventScope, Io, ListQuery, PAGE_LIMIT};
-use crate::ident::Actor;
+use crate::ident::{Actor, Slot};
 use crate::record::{Head, RecordKey, RecordKind, StreamHead};
 use alloc::string::String;
 use alloc::vec;
@@ -38,7 +38,7 @@ pub struct AuditReport {
 pub(crate) async fn verify_audit(io: &Io, settings: &Settings, actor: &Actor) -> Result<AuditReport> {
     let call = Call::of_vault(Action::VerifyAudit, actor);
     authorized(io, settings, &call).await?;
-    let found = examine(io, settings).await;
+    let found = report(io, settings).await;
     // A finding is recorded before it is told; other failures found nothing.
     if let Err(error) = &found
         && !matches!(error.code(), ErrorCode::AuditTampered | ErrorCode::RecordTampered)
@@ -48,7 +48,7 @@ pub(crate) async fn verify_audit(io: &Io, settings: &Settings, actor: &Actor) ->
     transact(io, settings, &call, |_, _| found.clone().map(Plan::record)).await
 }
 
-async fn examine(io: &Io, settings: &Settings) -> Result<AuditReport> {
+async fn report(io: &Io, settings: &Settings) -> Result<AuditReport> {
     ensure_initialised(io, settings).await?;
     let chain = examine_chain(io, settings, &[]).await?;
     let unchained = Unchained::read(io).await?;
@@ -72,14 +72,26 @@ pub(super) struct Chain {
     streams: u64,
     /// The digest of the rows outside it, as the latest adoption recorded it.
     pub(super) adopted: Option<String>,
+    /// What happened to some secrets.
+    kept: Vec<Event>,
 }
 
 /// Reads the whole chain, in which each of some events that are known from elsewhere must occur. Errors: `AUDIT_TAMPERED`,
 /// `RECORD_TAMPERED`, those of the store.
 pub(super) async fn examine_chain(io: &Io, settings: &Settings, known: &[Event]) -> Result<Chain> {
+    examine(io, settings, (known, &[])).await
+}
+
+/// Reads the whole chain, and gives what happened in some slots, which are in order, stream by stream. Errors: those of
+/// [`examine_chain`].
+pub(super) async fn examine_chain_of(io: &Io, settings: &Settings, slots: &[Slot]) -> Result<Vec<Event>> {
+    examine(io, settings, (&[], slots)).await.map(|chain| chain.kept)
+}
+
+async fn examine(io: &Io, settings: &Settings, of: (&[Event], &[Slot])) -> Result<Chain> {
     for _ in 0..ATTEMPTS {
         let Some(scene) = Scene::load(io, settings, None, &[]).await? else { continue };
-        match read_through(io, &scene, known).await {
+        match read_through(io, &scene, of).await {
             Ok(Some(chain)) => return Ok(chain),
             Ok(None) => {}
             // The root may have been renewed while we read: what is there by now is under another than the one we knew.
@@ -96,9 +108,10 @@ pub(super) async fn examine_chain(io: &Io, settings: &Settings, known: &[Event])
 }
 
 /// Reads the whole chain once; `None` when it moved on in a way that only another reading can judge.
-async fn read_through(io: &Io, scene: &Scene<'_>, known: &[Event]) -> Result<Option<Chain>> {
+async fn read_through(io: &Io, scene: &Scene<'_>, (known, slots): (&[Event], &[Slot])) -> Result<Option<Chain>> {
     let mut check = ChainCheck::new(&scene.head, scene.vault_stream.seq);
     let mut unmet: Vec<&Event> = known.iter().collect();
+    let mut kept = Vec::new();
     for (head, has_secret) in stream_heads(io, &scene.head).await? {
         check.expect(&head, has_secret);
     }
@@ -109,6 +122,9 @@ async fn read_through(io: &Io, scene: &Scene<'_>, known: &[Event]) -> Result<Opt
         for event in &events {
             check.take(event)?;
             unmet.retain(|known| *known != event);
+            if is_of(event, slots) {
+                kept.push(event.clone());
+            }
         }
         if next.is_none() {
             break;
@@ -134,7 +150,12 @@ async fn read_through(io: &Io, scene: &Scene<'_>, known: &[Event]) -> Result<Opt
         return Err(Error::from(&event.fault("the event is not the one that the history has there")));
     }
     let (events, streams) = (check.events, check.streams());
-    Ok(Some(Chain { vault_id: hex(&scene.head.vault_id), events, streams, adopted: check.adopted }))
+    Ok(Some(Chain { vault_id: hex(&scene.head.vault_id), events, streams, adopted: check.adopted, kept }))
+}
+
+fn is_of(event: &Event, slots: &[Slot]) -> bool {
+    let place = (event.namespace.as_deref(), event.name.as_deref());
+    slots.binary_search_by(|slot| (Some(slot.namespace()), Some(slot.name())).cmp(&place)).is_ok()
 }
 
 /// Every stream's head, and whether its secret is there. A secret that is there must fit its head; both are read in one

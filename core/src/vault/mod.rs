@@ -1,5 +1,6 @@
 //! The facade: a vault is a keyring and some options. It holds no state of the store and never caches a value.
 
+mod archives;
 mod keys;
 mod many;
 mod metrics;

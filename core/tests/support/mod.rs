@@ -9,7 +9,10 @@ use strongroom::error::Result;
 use strongroom::flow::{ChangeSet, Expected, Found, Put, RotatorStep};
 use strongroom::ident::Slot;
 use strongroom::manifest::Manifest;
-use strongroom::ops::{Assignment, ManyOptions, NewValue, PlainValues, Proposed, Rotation, Setting, Written};
+use strongroom::ops::{
+    Assignment, Exports, IfExists, ImportOptions, ImportReport, ManyOptions, NewValue, PlainValues, Proposed, Rotation,
+    Setting, WithHistory, Written,
+};
 use strongroom::record::{Change, Columns, Counters, Record, RecordKey, RecordKind};
 use strongroom::store::MemoryStore;
 use strongroom::{
@@ -152,6 +155,29 @@ pub(crate) fn assignments(given: &[(&str, &str)]) -> (Vec<Assignment>, ManyOptio
         Assignment { slot: slot(name), value: Some(value), setting }
     };
     (given.iter().map(assignment).collect(), ManyOptions::default())
+}
+
+/// The import of an archive that another vault made of a secret of that name, over what is there.
+pub(crate) fn importing(vault: &Vault, actor: &Actor, name: &str, entropy: Box<dyn Entropy>) -> Flow<ImportReport> {
+    let mut world = World::seeded(5, VaultOptions::default());
+    world.set(name, "foreign one").unwrap();
+    world.rotate(name, "new").unwrap();
+    let exports = Exports::Secrets(vec![slot(name)]);
+    let exported = world.act(|v, a, e| v.export(a, (exports, WithHistory::Yes), e).unwrap()).unwrap();
+    offered_import(vault, actor, exported.archive.expose(), entropy)
+}
+
+/// The import of an archive, over what is there.
+pub(crate) fn offered_import(
+    vault: &Vault,
+    actor: &Actor,
+    archive: &[u8],
+    entropy: Box<dyn Entropy>,
+) -> Flow<ImportReport> {
+    let options = ImportOptions { on_conflict: IfExists::Replace, ..ImportOptions::default() };
+    let mut flow = vault.import(actor, options, entropy);
+    flow.offer(SecretBytes::copy_of(archive));
+    flow
 }
 
 /// A manifest that asks for these secrets, each of which can be made.

@@ -1,5 +1,6 @@
 """A secrets library to embed: encryption, keyrings, versions, rotation, policy, confirmation and audit."""
 
+from strongroom._archives import Imported, ImportReport
 from strongroom._call import Actor, Policy
 from strongroom._error import StrongroomError
 from strongroom._host import AsyncRotator, Rotation, Rotator
@@ -66,6 +67,8 @@ __all__ = [
     "Granted",
     "Identified",
     "IfExists",
+    "ImportReport",
+    "Imported",
     "KeyCount",
     "KeyInfo",
     "Keyring",

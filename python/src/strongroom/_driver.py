@@ -82,7 +82,7 @@ def drive(session: _native.Session, host: Host, operation: str) -> Steps:
     try:
         while True:
             with translated(operation):
-                step = json.loads(session.step(time.time() * 1000, reply))
+                step = json.loads((yield from _stepped(session, reply)))
             for event in step.get("committed", ()):
                 yield from _tell(event, host.on_event)
             if "done" in step:
@@ -102,6 +102,17 @@ def drive(session: _native.Session, host: Host, operation: str) -> Steps:
             reply = _reply(number, {"failed": {"applied": "unknown"}})
     finally:
         session.close()
+
+
+def _stepped(session: _native.Session, reply: str | None) -> Answering:
+    """What a session says next. What takes it long is called as a store is, in a thread where there are tasks."""
+    step = partial(session.step, time.time() * 1000, reply)
+    if not session.is_long():
+        return step()
+    answer = yield Call(step, what="native part")
+    if isinstance(answer, Raised):
+        raise answer.error
+    return answer
 
 
 def _tell(event: dict[str, Any], on_event: OnEvent | AsyncOnEvent | None) -> Answering:

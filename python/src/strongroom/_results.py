@@ -390,6 +390,7 @@ _INSTANTS = {
     "created_at",
     "due_at",
     "expires_at",
+    "exported_at",
     "granted_at",
     "last_accessed",
     "last_rotated",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from strongroom import _archives as archives
 from strongroom import _many as many
 from strongroom import _operations as operations
 from strongroom import _tree
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime, timedelta
 
+    from strongroom._archives import ImportReport
     from strongroom._call import Actor, Operation
     from strongroom._host import OnEvent, ReadEnv, ReadFile, Rotator
     from strongroom._keyring import Keyring
@@ -583,6 +585,55 @@ class Vault:
         Plain entries are looked up in `os.environ`. Raises as `provision`.
         """
         return self._run(many.of_manifest("check", manifest, actor, environment))
+
+    def export(
+        self,
+        *,
+        actor: str | Actor,
+        passphrase: str | bytes | Secret | None = None,
+        recipients: Sequence[str] | None = None,
+        namespace: str | None = None,
+        names: Sequence[str] | None = None,
+        history: bool = True,
+        armor: bool = False,
+    ) -> bytes:
+        """Exports secrets as an age file, which the `age` command opens: all, those of a `namespace`, or `names` of it.
+
+        It is for a `passphrase` of at least 8 characters, which takes a second, or for `recipients`, `age1...` keys of
+        `age-keygen`; `armor` makes it text. All versions and settings are in it, and the history of each secret unless
+        told otherwise; each has an event of it. What cannot be opened refuses the whole. Raises one error that tells
+        all problems: `PermissionDeniedError`, `SecretNotFoundError`, `KeyUnknownError`, `NotAuthenticError`;
+        `AuditTamperedError`, `LimitExceededError`, `ValueInvalidError` for the passphrase.
+        """
+        given = Given.maybe(passphrase)
+        del passphrase
+        operation = archives.export(
+            given, actor, namespace, recipients=recipients, names=names, history=history, armor=armor
+        )
+        return self._run(operation)
+
+    def import_(
+        self,
+        data: bytes | str,
+        *,
+        actor: str | Actor,
+        passphrase: str | bytes | Secret | None = None,
+        identities: Sequence[str | bytes | Secret] | None = None,
+        on_conflict: IfExists = "fail",
+        dry_run: bool = False,
+    ) -> ImportReport:
+        """Imports the age file of an export, all or nothing: opened with a `passphrase`, or with `identities`.
+
+        An identity is an `AGE-SECRET-KEY-1...` line or the whole file that `age-keygen` wrote. New secrets come with
+        all their versions, sealed under this vault's key; those that are there fail the whole, are skipped, or are
+        replaced by a new version. Their history comes along, and is closed. A `dry_run` tells what would be done.
+        Raises `BackupInvalidError`, with the reason, for a file that cannot be opened or is no archive; `SecretExistsError`,
+        `NameInvalidError`, `ValueInvalidError`, `VersionCompromisedError`, `SecretExpiredError`, `LimitExceededError`.
+        """
+        opening = archives.Opening(passphrase, identities)
+        del passphrase, identities
+        operation = archives.import_(Given(data), opening, actor, on_conflict=on_conflict, dry_run=dry_run)
+        return self._run(operation)
 
     def adopt(self, *, actor: str | Actor) -> Adopted:
         """Adopts rows that another program wrote into the store after its adoption; until then they are refused."""
