@@ -70,6 +70,12 @@ export interface Native {
   makeSecret(value: Text): NativeSecret;
   generateKeyring(now: number, label?: string): NativeKeyring;
   parseKeyring(text: string): NativeKeyring;
+  /** The key's text, in a handle. */
+  generateSigningKey(name: string): NativeSecret;
+  parseSigningKey(text: string, name: string): NativeSecret;
+  verifierOf(key: NativeSecret, name: string): string;
+  /** `{ vault_id, at, streams }`, as JSON. */
+  readCheckpoint(text: string, verifiers: string[]): string;
   parseWrappedKeyring(text: string): NativeWrapped;
   sealKeyring(keyring: NativeKeyring): NativeOpened;
   openVault(keyring: NativeKeyring, options: string): NativeVault;

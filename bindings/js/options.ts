@@ -4,6 +4,7 @@ import type { Keyring } from "./keyring.js";
 import type { Text } from "./native.js";
 import type { AuditEvent } from "./results.js";
 import type { Secret } from "./secret.js";
+import type { SigningKey } from "./signing.js";
 
 /** Who acts: an id, or an id with the platform it speaks through, the roles that you vouch for, and the end of its session. */
 export type Actor =
@@ -185,6 +186,27 @@ export interface EmergencyOptions extends Omit<SweepOptions, "graceMillis"> {
   name?: string | undefined;
   /** Disable what has no generator; otherwise it stays in use until somebody gives it another value. */
   disable?: boolean | undefined;
+}
+
+/** How the history is verified. */
+export interface VerifyAuditOptions extends ActorOptions {
+  /** The text of a checkpoint that was kept elsewhere: what it attests must still be there. */
+  checkpoint?: string | undefined;
+  /** Who may have signed it, as `SigningKey.verifier()` tells; needed with a checkpoint. */
+  verifiers?: string[] | undefined;
+}
+
+/** How a checkpoint is made. */
+export interface CheckpointOptions extends ActorOptions {
+  signingKey: SigningKey;
+}
+
+/** How the history is exported. */
+export interface ExportAuditOptions extends ActorOptions {
+  /** `jsonl`, the events as they are stored, unless told otherwise; `ocsf`: OCSF events in CloudEvents. */
+  format?: "jsonl" | "ocsf" | undefined;
+  /** How many events a page takes: 1 to 5000, 1000 unless told otherwise. */
+  limit?: number | undefined;
 }
 
 export interface RekeyPagesOptions extends ActorOptions {

@@ -1,6 +1,6 @@
 /** The vault: typed methods over sessions. What they return is converted here and decided in the core. */
 import { type ExportOptions, exported, type ImportOptions, type ImportReport, imported } from "./archives.js";
-import { instant, invalid, listOfText, optional, refuseUnknown, wholeNumber } from "./arguments.js";
+import { instant, invalid, listOfText, optional, refuseUnknown, textOnly, wholeNumber } from "./arguments.js";
 import { drive, type Host } from "./driver.js";
 import { guarded } from "./errors.js";
 import { handleOf as keyringHandle } from "./keyring.js";
@@ -19,8 +19,10 @@ import { type NativeSession, type NativeVault, native, type Text } from "./nativ
 import type {
   ActorOptions,
   Change,
+  CheckpointOptions,
   EmergencyOptions,
   ExpiryOptions,
+  ExportAuditOptions,
   GrantShape,
   ImportDotenvOptions,
   ImportEnvOptions,
@@ -39,6 +41,7 @@ import type {
   SetOptions,
   SweepOptions,
   VaultOptions,
+  VerifyAuditOptions,
 } from "./options.js";
 import { copyOf, type ResolvedTexts, resolvedTree, treeText } from "./resolve.js";
 import type {
@@ -71,6 +74,7 @@ import type {
   WrittenMany,
 } from "./results.js";
 import { handleOf, Secret, type SecretDetails } from "./secret.js";
+import { heldBy } from "./signing.js";
 import { surroundings } from "./surroundings.js";
 import { auditEvent, camel, camels, common, expiry, json, newValue, type Wire, written } from "./wire.js";
 
@@ -264,9 +268,42 @@ export class Vault {
     return events.map(auditEvent);
   }
 
-  /** Verifies the whole history. Throws `AUDIT_TAMPERED`, naming the first bad event and what is wrong with it. */
-  async verifyAudit(options: ActorOptions): Promise<AuditReport> {
-    return camel(await this.#run("verify_audit", common(options)));
+  /**
+   * Verifies the whole history, and that it still holds what a checkpoint that was kept elsewhere attests. Throws
+   * `AUDIT_TAMPERED`, naming the first bad event and what is wrong with it; `BACKUP_INVALID` for a checkpoint that none of the
+   * verifiers signed.
+   */
+  async verifyAudit(options: VerifyAuditOptions): Promise<AuditReport> {
+    const { checkpoint, verifiers, ...rest } = options ?? {};
+    const wire = {
+      checkpoint: optional(textOnly, checkpoint, "the checkpoint"),
+      verifiers: optional(listOfText, verifiers, "verifiers"),
+    };
+    return camel(await this.#run("verify_audit", { ...wire, ...common(rest) }));
+  }
+
+  /**
+   * Verifies the whole history and signs how far every stream of it goes. Keep the text where those who keep the vault can't
+   * change it, for `verifyAudit`. Throws `AUDIT_TAMPERED`.
+   */
+  async checkpoint(options: CheckpointOptions): Promise<string> {
+    const { signingKey, ...rest } = options ?? {};
+    const { key, name } = heldBy(signingKey);
+    const told = await this.#run("checkpoint", { signer: name, ...common(rest) }, key);
+    return (told as { checkpoint: string }).checkpoint;
+  }
+
+  /**
+   * The whole history as lines of JSON, page by page, each of which is recorded: stream by stream and oldest first, then the
+   * old rows of an adopted store. Throws `AUDIT_TAMPERED`.
+   *
+   * @example
+   * for await (const line of vault.exportAudit({ actor: "cron", format: "ocsf" })) file.write(`${line}\n`);
+   */
+  async *exportAudit(options: ExportAuditOptions): AsyncGenerator<string, void, void> {
+    const { format, limit, ...rest } = options ?? {};
+    const wire = { format: optional(textOnly, format, "the format"), ...common(rest) };
+    for await (const page of this.#pages("export_audit", wire, { limit })) yield* page.lines as string[];
   }
 
   /** Proposes a change for the actor to confirm; a deletion takes no value. */

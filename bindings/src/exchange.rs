@@ -4,6 +4,7 @@
 use crate::archive::{Form, Identities, Recipients, open, seal};
 use crate::operation::{Given, Outcome, Told};
 use crate::{OsEntropy, json_of};
+use strongroom::audit::AccessFinding;
 use strongroom::flow::Reply;
 use strongroom::ident::Slot;
 use strongroom::ops::{Exported, Exports, IfExists, ImportOptions, ImportReport, Run, WithHistory};
@@ -93,6 +94,10 @@ impl Told for Exporting {
 
     fn take_shown(&mut self) -> Option<SecretBytes> {
         self.flow.take_shown()
+    }
+
+    fn take_findings(&mut self) -> Vec<AccessFinding> {
+        self.flow.take_findings()
     }
 
     fn is_long(&self) -> bool {
@@ -186,6 +191,10 @@ impl Told for Importing {
 
     fn take_shown(&mut self) -> Option<SecretBytes> {
         self.flow.take_shown()
+    }
+
+    fn take_findings(&mut self) -> Vec<AccessFinding> {
+        self.flow.take_findings()
     }
 
     fn is_long(&self) -> bool {

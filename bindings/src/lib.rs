@@ -11,6 +11,7 @@ pub mod document;
 mod entropy;
 mod environment;
 mod exchange;
+mod history;
 mod keys;
 mod manifest;
 mod many;
@@ -35,6 +36,9 @@ mod wrapped;
 pub use clock::SystemClock;
 pub use entropy::{OsEntropy, now};
 pub use environment::keyring_from_environment;
+pub use history::{
+    generate_signing_key, parse_signing_key, read_checkpoint, signing_key_from_environment, verifier_of,
+};
 pub use keys::{generate_keyring, with_advanced, with_enabled, with_label, with_primary};
 pub use manifest::{manifest_example, read_manifest};
 pub use memory::MemoryStore;

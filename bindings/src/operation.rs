@@ -2,6 +2,7 @@
 
 use crate::entropy::OsEntropy;
 use crate::exchange;
+use crate::history;
 use crate::many::{self, OfManifest};
 use crate::resolve::resolve;
 use crate::{invalid_arguments, json_of};
@@ -165,7 +166,9 @@ pub(crate) fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) 
             let slot = given.audited_slot()?;
             told(vault.audit(&actor, slot.as_ref(), limit.unwrap_or(AUDIT_LIMIT), entropy)?, tell)
         }
-        "verify_audit" => told(vault.verify_audit(&actor, entropy), tell),
+        "verify_audit" => history::verify_audit(vault, &mut given, &actor)?,
+        "checkpoint" => history::checkpoint(vault, &mut given, &actor)?,
+        "export_audit" => history::export_audit(vault, &mut given, &actor)?,
         "propose" => {
             let change: String = given.take("change")?;
             let change = (Change::from_name(&change)?, given.value.take());

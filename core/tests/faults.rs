@@ -12,6 +12,7 @@ mod support;
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use strongroom::audit::{Checkpoint, ExportFormat};
 use strongroom::flow::{Applied, CommitAnswer, Item, RotatorStep};
 use strongroom::generate::Generator;
 use strongroom::ops::{
@@ -26,8 +27,8 @@ use strongroom::{
     VaultOptions,
 };
 use support::{
-    Clock, Failing, Seeded, World, actor, drive, old_event, old_row, plainly, rotator_answer, secret, slot, store_of,
-    with_events, with_records,
+    Clock, Failing, Seeded, World, actor, drive, old_event, old_row, plainly, rotator_answer, secret, signing_key,
+    slot, store_of, with_events, with_records,
 };
 
 type Make = Box<dyn Fn(&Vault, Box<dyn Entropy>) -> Flow<String>>;
@@ -118,7 +119,10 @@ fn cases() -> Vec<Case> {
     world.act(|v, a, e| v.set(a, &slot("ENDED"), (secret("over").into(), ended), e)).unwrap();
     world.clock.0 += 100;
     let granted = world.act(|v, a, e| v.grant(a, &slot("B"), to_bob(), e)).unwrap().id;
+    let attested = world.checkpoint().unwrap();
     let lived_in = world.store.clone();
+    world.get("A").unwrap();
+    let later_attested = world.checkpoint().unwrap();
     let mut later = with_records(&lived_in, |records| records.push(old_row(&world.keyring, "LATE", "late")));
     later = with_events(&later, |events| events.push(old_event("get", "LATE")));
     let old = store_of(
@@ -173,6 +177,20 @@ fn cases() -> Vec<Case> {
     add!("audit all", &lived_in, None, |v, a, e| v.audit(a, None, 100, e).unwrap());
     add!("verify_audit", &lived_in, None, |v, a, e| v.verify_audit(a, e));
     add!("verify_audit of an old store", &old, None, |v, a, e| v.verify_audit(a, e));
+    let against = |text: &str| -> Make {
+        let attested = Checkpoint::parse(text, &[signing_key(1).verifier()]).unwrap();
+        Box::new(move |vault, entropy| shown(vault.verify_audit_against(&actor("alice"), attested.clone(), entropy)))
+    };
+    add("verify_audit_against", &lived_in, None, against(&attested));
+    add("verify_audit_against a later state", &lived_in, Some(Code::AuditTampered), against(&later_attested));
+    add!("checkpoint", &lived_in, None, |v, a, e| v.checkpoint(a, &signing_key(1), e));
+    add!("checkpoint of an old store", &old, None, |v, a, e| v.checkpoint(a, &signing_key(1), e));
+    add!("export_audit", &lived_in, None, |v, a, e| {
+        v.export_audit(a, ExportFormat::Ocsf, (None, 1000), e).unwrap()
+    });
+    add!("export_audit of an old store", &old, None, |v, a, e| {
+        v.export_audit(a, ExportFormat::Jsonl, (None, 1000), e).unwrap()
+    });
     add!("propose a set", &lived_in, None, |v, a, e| v.propose(a, &slot("NEW"), (Change::Set, Some(secret("new"))), e));
     add!("propose a rotation", &lived_in, None, |v, a, e| v.propose(
         a,

@@ -7,6 +7,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use strongroom::audit::{Checkpoint, ExportFormat};
 use strongroom::crypto::KeyId;
 use strongroom::ident::Slot;
 use strongroom::keyring::KeyState;
@@ -46,11 +47,13 @@ fn prepared() -> (World, Vec<Op>) {
     world.actor = actor("bob");
     let open = world.propose("A", Change::Set, Some("three")).unwrap().id;
     world.actor = actor("alice");
-    let ops = operations(spare, &grant, &open);
+    let attested = world.checkpoint().unwrap();
+    let attested = Checkpoint::parse(&attested, &[support::signing_key(1).verifier()]).unwrap();
+    let ops = operations(spare, (&grant, &open), &attested);
     (world, ops)
 }
 
-fn operations(spare: KeyId, grant: &str, open: &str) -> Vec<Op> {
+fn operations(spare: KeyId, (grant, open): (&str, &str), attested: &Checkpoint) -> Vec<Op> {
     use Permission as P;
     let mut ops = Vec::new();
     macro_rules! op {
@@ -81,6 +84,10 @@ fn operations(spare: KeyId, grant: &str, open: &str) -> Vec<Op> {
     op!("audit", Some(P::Read), |v, a, e| v.audit(a, Some(&slot("A")), 10, e).unwrap());
     op!("audit", Some(P::List), |v, a, e| v.audit(a, None, 10, e).unwrap());
     op!("verify_audit", Some(P::Read), |v, a, e| v.verify_audit(a, e));
+    let (key, of_now) = (support::signing_key(1), attested.clone());
+    op!("verify_audit_against", Some(P::Read), |v, a, e| v.verify_audit_against(a, of_now.clone(), e));
+    op!("checkpoint", Some(P::Admin), |v, a, e| v.checkpoint(a, &key, e));
+    op!("export_audit", Some(P::List), |v, a, e| v.export_audit(a, ExportFormat::Jsonl, (None, 100), e).unwrap());
     op!("propose", Some(P::Write), |v, a, e| v.propose(a, &slot("A"), (Change::Rotate, Some(secret("x"))), e));
     op!("propose", Some(P::Delete), |v, a, e| v.propose(a, &slot("A"), (Change::Delete, None), e));
     op!("confirm", Some(P::Write), |v, a, e| v.confirm(a, &confirmed, e));

@@ -1,5 +1,6 @@
 //! strongroom for Node: conversion between JavaScript's values and the core's, and nothing else.
 
+pub mod history;
 pub mod keyring;
 pub mod manifest;
 pub mod secret;

@@ -7,12 +7,13 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import type { Native, NativeKeyring, NativeSession } from "../../bindings/js/native.js";
+import type { Native, NativeKeyring, NativeSecret, NativeSession } from "../../bindings/js/native.js";
 
 /** What the native part exports here besides what it offers everywhere. */
 export interface NodeNative extends Native {
   beginStoreCheck(): NativeSession;
   keyringFromEnvironmentValues(key?: string, keyFile?: string): NativeKeyring;
+  signingKeyFromEnvironmentValues(name: string, key?: string, keyFile?: string): NativeSecret;
   sqliteStatements(): string;
   sqlitePlan(request: string): string;
   sqlitePlanOpening(inspection: string, version?: number): string;

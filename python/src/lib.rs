@@ -3,6 +3,7 @@
 use pyo3::prelude::pymodule;
 
 mod fernet;
+mod history;
 mod keyring;
 mod manifest;
 mod secret;
@@ -19,6 +20,10 @@ mod native {
 
     #[pymodule_export]
     use crate::fernet::{FernetKey, FernetKeys, fernet_decode};
+    #[pymodule_export]
+    use crate::history::{
+        generate_signing_key, parse_signing_key, read_checkpoint, signing_key_from_environment_values, verifier_of,
+    };
     #[pymodule_export]
     use crate::keyring::{Keyring, generate_keyring, keyring_from_environment_values, parse_keyring};
     #[pymodule_export]

@@ -1,6 +1,7 @@
 //! strongroom for the browser: conversion between JavaScript's values and the core's, and nothing else.
 
 mod allocator;
+mod history;
 mod keyring;
 mod manifest;
 mod secret;
@@ -8,6 +9,7 @@ mod value;
 mod vault;
 mod wrapped;
 
+pub use history::{generate_signing_key, parse_signing_key, read_checkpoint, verifier_of};
 pub use keyring::{NativeKeyring, generate_keyring, parse_keyring};
 pub use manifest::{manifest_example, read_manifest};
 pub use secret::{NativeSecret, SecretHandle, make_secret};

@@ -35,6 +35,7 @@ export type * from "../../bindings/js/options.js";
 export { revealAll } from "../../bindings/js/resolve.js";
 export type * from "../../bindings/js/results.js";
 export { type Format, type MaskStyle, mask, Secret, type SecretDetails } from "../../bindings/js/secret.js";
+export { Checkpoint, type SignerOptions, SigningKey } from "../../bindings/js/signing.js";
 export { Vault } from "../../bindings/js/vault.js";
 export {
   type NewWrap,

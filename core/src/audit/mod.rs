@@ -4,12 +4,18 @@
 //! and the deletion of secrets. No field can carry plaintext: a draft is made of parsed names, codes and digests.
 
 mod chain;
+mod checkpoint;
+mod export;
 mod filter;
 mod foreign;
+mod note;
 mod watch;
 
 pub use chain::Fault;
 pub(crate) use chain::{ChainCheck, digest_of_unchained};
+pub(crate) use checkpoint::write_checkpoint;
+pub use checkpoint::{CHECKPOINT_MAX, CHECKPOINT_ORIGIN, Checkpoint, Leaf};
+pub use export::ExportFormat;
 pub use filter::EventFilter;
 pub(crate) use foreign::{enclose, link_foreign, verify_enclosed};
 pub use watch::{AccessFinding, AccessRule, AccessRules, AccessWatch, Burst, SharedWatch};
@@ -66,6 +72,8 @@ actions! {
     Cancel "cancel" "A proposal was cancelled.";
     Audit "audit" "The history was read.";
     VerifyAudit "verify_audit" "The history was verified.";
+    Checkpoint "checkpoint" "The history was verified and a checkpoint of it signed; the digest is that of its leaves.";
+    ExportAudit "export_audit" "A page of the history was exported.";
     Census "census" "The stored values were counted by key and format.";
     Versions "versions" "The versions of a secret were listed.";
     Rollback "rollback" "An earlier version's value was made current again, as a new version.";
@@ -242,6 +250,12 @@ impl Event {
             || self.seq.is_some()
             || self.operation_id.is_some()
             || self.secret_uid.is_some()
+    }
+
+    /// Its place and its MAC; `None` for one outside the chain.
+    pub(crate) fn leaf(&self) -> Option<Leaf> {
+        let mac = self.mac.as_deref().and_then(read_mac)?;
+        Some(Leaf { stream: self.stream.clone()?, seq: self.seq?, mac })
     }
 
     /// What is wrong with it.

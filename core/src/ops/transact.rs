@@ -223,7 +223,10 @@ fn permission_for(action: Action) -> Option<Permission> {
         | Action::ImportHistory => Some(Permission::Write),
         Action::Export => Some(Permission::Export),
         Action::Delete | Action::Purge => Some(Permission::Delete),
+        // What leaves the vault tells which secrets there are.
+        Action::ExportAudit => Some(Permission::List),
         Action::Adopted
+        | Action::Checkpoint
         | Action::Census
         | Action::Grant
         | Action::Revoke

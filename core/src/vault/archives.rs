@@ -60,7 +60,7 @@ impl Vault {
             _ => {}
         }
         let (settings, actor) = (Arc::clone(&self.settings), actor.clone());
-        Ok(Flow::new(entropy, move |io| async move { ops::export(&io, &settings, &actor, (&exports, history)).await }))
+        Ok(self.flow(entropy, move |io| async move { ops::export(&io, &settings, &actor, (&exports, history)).await }))
     }
 
     /// Imports the archive that is offered ([`Flow::offer`]) before the first step, all or nothing: its secrets are sealed
@@ -70,6 +70,6 @@ impl Vault {
     /// `VALUE_INVALID`, `VERSION_COMPROMISED`, `SECRET_EXPIRED`.
     pub fn import(&self, actor: &Actor, options: ImportOptions, entropy: Box<dyn Entropy>) -> Flow<ImportReport> {
         let (settings, actor) = (Arc::clone(&self.settings), actor.clone());
-        Flow::new(entropy, move |io| async move { ops::import(&io, &settings, &actor, options).await })
+        self.flow(entropy, move |io| async move { ops::import(&io, &settings, &actor, options).await })
     }
 }

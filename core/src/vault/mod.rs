@@ -1,6 +1,7 @@
 //! The facade: a vault is a keyring and some options. It holds no state of the store and never caches a value.
 
 mod archives;
+mod history;
 mod keys;
 mod many;
 mod metrics;
@@ -178,7 +179,7 @@ impl Vault {
     /// Verifies the whole history. Errors of the flow: `AUDIT_TAMPERED`, naming the first bad event and why.
     pub fn verify_audit(&self, actor: &Actor, entropy: Box<dyn Entropy>) -> Flow<AuditReport> {
         let (settings, actor) = (Arc::clone(&self.settings), actor.clone());
-        self.flow(entropy, |io| async move { ops::verify_audit(&io, &settings, &actor).await })
+        self.flow(entropy, |io| async move { ops::verify_audit(&io, &settings, &actor, None).await })
     }
 
     /// Proposes a change; a deletion takes no value. Errors of the flow: `INVALID_ARGUMENT`, those of the change.

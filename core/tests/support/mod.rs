@@ -2,12 +2,15 @@
 
 #![allow(dead_code, reason = "every test crate takes a part of it")]
 
+pub(crate) mod thief;
+
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use strongroom::audit::Event;
+use strongroom::audit::{Checkpoint, Event};
 use strongroom::error::Result;
 use strongroom::flow::{ChangeSet, Expected, Found, Put, RotatorStep};
 use strongroom::ident::Slot;
+use strongroom::keyring::SigningKey;
 use strongroom::manifest::Manifest;
 use strongroom::ops::{
     Assignment, Exports, IfExists, ImportOptions, ImportReport, ManyOptions, NewValue, PlainValues, Proposed, Rotation,
@@ -122,6 +125,11 @@ pub(crate) fn rotator_answer<T: Send + 'static>(flow: &mut Flow<T>, request: &Re
 /// A keyring of one key, the same for the same seed.
 pub(crate) fn keyring(seed: u64) -> Arc<Keyring> {
     Arc::new(Keyring::generate(&mut Seeded::new(seed), Timestamp::from_millis(0)).unwrap())
+}
+
+/// A signing key, the same for the same seed.
+pub(crate) fn signing_key(seed: u64) -> Arc<SigningKey> {
+    Arc::new(SigningKey::make(&mut Seeded::new(seed), "example.com/vault").unwrap())
 }
 
 pub(crate) fn vault(keyring: &Arc<Keyring>, options: VaultOptions) -> Vault {
@@ -273,6 +281,18 @@ impl World {
 
     pub(crate) fn verify(&mut self) -> Result<strongroom::ops::AuditReport> {
         self.act(|vault, actor, entropy| vault.verify_audit(actor, entropy))
+    }
+
+    /// A checkpoint by [`signing_key`] 1.
+    pub(crate) fn checkpoint(&mut self) -> Result<String> {
+        let key = signing_key(1);
+        self.act(|vault, actor, entropy| vault.checkpoint(actor, &key, entropy)).map(|told| told.checkpoint)
+    }
+
+    /// Verifies the history against one of those.
+    pub(crate) fn verify_against(&mut self, checkpoint: &str) -> Result<strongroom::ops::AuditReport> {
+        let checkpoint = Checkpoint::parse(checkpoint, &[signing_key(1).verifier()])?;
+        self.act(|vault, actor, entropy| vault.verify_audit_against(actor, checkpoint, entropy))
     }
 
     pub(crate) fn record(&self, kind: RecordKind, name: &str) -> Option<&Record> {

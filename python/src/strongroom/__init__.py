@@ -3,6 +3,7 @@
 from strongroom._archives import Imported, ImportReport
 from strongroom._call import Actor, Policy
 from strongroom._error import StrongroomError
+from strongroom._history import Checkpoint, ExportFormat, SigningKey
 from strongroom._host import AsyncRotator, Rotation, Rotator
 from strongroom._keyring import KeyInfo, Keyring
 from strongroom._manifest import Manifest, ManifestEntry, ManifestFormat
@@ -57,9 +58,11 @@ __all__ = [
     "Button",
     "Census",
     "Change",
+    "Checkpoint",
     "CommandReply",
     "Confirmed",
     "EntryReport",
+    "ExportFormat",
     "Format",
     "Generator",
     "Grant",
@@ -98,6 +101,7 @@ __all__ = [
     "Secret",
     "SecretDetails",
     "Sensitivity",
+    "SigningKey",
     "Skipped",
     "StrongroomError",
     "Swept",

@@ -17,7 +17,6 @@ from strongroom._keyring import Keyring
 from strongroom._results import (
     Adopted,
     AuditEvent,
-    AuditReport,
     Button,
     Census,
     Change,
@@ -225,10 +224,6 @@ def audit(
         return [told(AuditEvent, event) for event in outcome.told["events"]]
 
     return Operation("audit", actor, {"name": name, "namespace": namespace, "limit": limit}, events)
-
-
-def verify_audit(actor: str | Actor) -> Operation[AuditReport]:
-    return Operation("verify_audit", actor, {}, lambda outcome: AuditReport(**outcome.told))
 
 
 def propose(

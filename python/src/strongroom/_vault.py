@@ -6,6 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from strongroom import _archives as archives
+from strongroom import _history as history
 from strongroom import _many as many
 from strongroom import _operations as operations
 from strongroom import _tree
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from strongroom._archives import ImportReport
     from strongroom._call import Actor, Operation
     from strongroom._host import OnEvent, ReadEnv, ReadFile, Rotator
+    from strongroom._history import ExportFormat, SigningKey
     from strongroom._keyring import Keyring
     from strongroom._manifest import Manifest
     from strongroom._many import IfExists, ManyValues
@@ -356,9 +358,42 @@ class Vault:
         """
         return self._run(operations.audit(name, actor, namespace, limit))
 
-    def verify_audit(self, *, actor: str | Actor) -> AuditReport:
-        """Verifies the whole history. Raises `AuditTamperedError`, naming the first bad event and what is wrong."""
-        return self._run(operations.verify_audit(actor))
+    def verify_audit(
+        self, *, actor: str | Actor, checkpoint: str | None = None, verifiers: Sequence[str] | None = None
+    ) -> AuditReport:
+        """Verifies the whole history, and that it still holds what a checkpoint that was kept elsewhere attests.
+
+        `verifiers`: who may have signed the checkpoint, as `SigningKey.verifier()` tells; needed with one. Raises
+        `AuditTamperedError`, naming the first bad event and what is wrong; `BackupInvalidError` for a checkpoint that
+        none of the verifiers signed.
+        """
+        return self._run(history.verify_audit(actor, checkpoint, verifiers))
+
+    def checkpoint(self, *, actor: str | Actor, signing_key: SigningKey) -> str:
+        """Verifies the whole history and signs how far every stream of it goes.
+
+        Keep the text where those who keep the vault can't change it, for `verify_audit`. Raises `AuditTamperedError`.
+        """
+        return self._run(history.checkpoint(actor, signing_key))
+
+    def export_audit(
+        self,
+        *,
+        actor: str | Actor,
+        format: ExportFormat = "jsonl",  # noqa: A002
+        limit: int | None = None,
+    ) -> Iterator[str]:
+        """The whole history as lines of JSON: stream by stream, oldest first, then the old rows of an adopted store.
+
+        Read in pages of `limit` events (1 to 5000, 1000 when `None`), each of which is recorded. `format`: `jsonl`, the
+        events as they are stored; or `ocsf`, OCSF events in CloudEvents. Raises `AuditTamperedError`.
+        """
+        after: str | None = None
+        while True:
+            lines, after = self._run(history.export_audit(actor, format, after, limit))
+            yield from lines
+            if after is None:
+                return
 
     def propose(
         self,
