@@ -52,7 +52,9 @@ export async function drive(session: NativeSession, host: Host, operation: strin
         reply = JSON.stringify({ number, answer: await answered(request, host, session, causes) });
       } catch (thrown) {
         causes["rotate" in request ? "ROTATION_FAILED" : "STORAGE_FAILED"] = thrown;
-        reply = JSON.stringify({ number, answer: { failed: { applied: "unknown" } } satisfies Answer });
+        // What a store of ours throws may say that nothing was applied.
+        const applied = (thrown as { applied?: unknown } | undefined)?.applied === "no" ? "no" : "unknown";
+        reply = JSON.stringify({ number, answer: { failed: { applied } } satisfies Answer });
       }
     }
   } finally {

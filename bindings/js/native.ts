@@ -64,6 +64,12 @@ export interface NativeVault {
   begin(operation: string, value?: NativeSecret): NativeSession;
 }
 
+/** A whole vault in one text. */
+export interface NativeDocument {
+  /** The answer as JSON, and what to write in place of the text, if anything. */
+  answer(request: string, text?: Uint8Array): { answer: string; text?: Uint8Array | null };
+}
+
 export interface Native {
   version(): string;
   mask(value: Text, style: string): string;
@@ -79,6 +85,7 @@ export interface Native {
   parseWrappedKeyring(text: string): NativeWrapped;
   sealKeyring(keyring: NativeKeyring): NativeOpened;
   openVault(keyring: NativeKeyring, options: string): NativeVault;
+  makeDocument(limit?: number): NativeDocument;
   /** A manifest as JSON. */
   readManifest(text: Text, format: string): string;
   /** The text of `.env.example`. */

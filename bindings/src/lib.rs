@@ -11,6 +11,8 @@ pub mod document;
 mod entropy;
 mod environment;
 mod exchange;
+#[cfg(unix)]
+mod file;
 mod history;
 mod keys;
 mod manifest;
@@ -23,6 +25,7 @@ pub mod postgres;
 mod resolve;
 mod session;
 pub mod sqlite;
+mod stored;
 #[cfg(not(target_family = "wasm"))]
 mod system;
 mod text;
@@ -36,6 +39,8 @@ mod wrapped;
 pub use clock::SystemClock;
 pub use entropy::{OsEntropy, now};
 pub use environment::keyring_from_environment;
+#[cfg(unix)]
+pub use file::{Existing, FileOptions, FileStore};
 pub use history::{
     generate_signing_key, parse_signing_key, read_checkpoint, signing_key_from_environment, verifier_of,
 };
@@ -44,6 +49,9 @@ pub use manifest::{manifest_example, read_manifest};
 pub use memory::MemoryStore;
 pub use options::{keyring_info, open_vault, open_watched_vault};
 pub use session::Session;
+pub use stored::SharedDocument;
+#[cfg(unix)]
+pub use stored::SharedFile;
 #[cfg(not(target_family = "wasm"))]
 pub use system::{FILE_MAX, SystemHost};
 pub use text::revealed_text;

@@ -4,6 +4,7 @@ pub mod history;
 pub mod keyring;
 pub mod manifest;
 pub mod secret;
+pub mod stored;
 pub mod vault;
 pub mod wrapped;
 

@@ -7,6 +7,7 @@ mod history;
 mod keyring;
 mod manifest;
 mod secret;
+mod stored;
 mod vault;
 mod wrapped;
 
@@ -30,6 +31,8 @@ mod native {
     use crate::manifest::{manifest_example, read_manifest};
     #[pymodule_export]
     use crate::secret::{NativeError, Secret, make_secret};
+    #[pymodule_export]
+    use crate::stored::{Document, FileStore};
     #[pymodule_export]
     use crate::vault::{
         MemoryStore, Session, Vault, begin_store_check, open_vault, postgres_plan_opening, postgres_statements,

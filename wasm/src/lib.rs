@@ -5,6 +5,7 @@ mod history;
 mod keyring;
 mod manifest;
 mod secret;
+mod stored;
 mod value;
 mod vault;
 mod wrapped;
@@ -13,6 +14,7 @@ pub use history::{generate_signing_key, parse_signing_key, read_checkpoint, veri
 pub use keyring::{NativeKeyring, generate_keyring, parse_keyring};
 pub use manifest::{manifest_example, read_manifest};
 pub use secret::{NativeSecret, SecretHandle, make_secret};
+pub use stored::{NativeAnswered, NativeDocument, make_document};
 pub use vault::{NativeSession, NativeVault, open_vault};
 pub use wrapped::{NativeOpened, NativeWrapped, parse_wrapped_keyring, seal_keyring};
 

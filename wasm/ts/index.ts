@@ -15,6 +15,13 @@ import load, * as native from "../pkg/strongroom_wasm.js";
 export type { ExportOptions, Imported, ImportOptions, ImportReport } from "../../bindings/js/archives.js";
 export type * from "../../bindings/js/contract.js";
 export {
+  type DocumentOptions,
+  type DocumentPlace,
+  DocumentStore,
+  type DocumentWritten,
+  type Tagged,
+} from "../../bindings/js/document.js";
+export {
   type AnyStrongroomError,
   ERROR_CODES,
   type ErrorCode,

@@ -99,7 +99,9 @@ def drive(session: _native.Session, host: Host, operation: str) -> Steps:
                 except Exception as error:
                     answer = Raised(error)
             causes["ROTATION_FAILED" if kind == "rotate" else "STORAGE_FAILED"] = answer.error
-            reply = _reply(number, {"failed": {"applied": "unknown"}})
+            # What a store of ours raises may say that nothing was applied.
+            applied = "no" if getattr(answer.error, "applied", None) == "no" else "unknown"
+            reply = _reply(number, {"failed": {"applied": applied}})
     finally:
         session.close()
 
