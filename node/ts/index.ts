@@ -6,11 +6,7 @@ import { guarded } from "../../bindings/js/errors.js";
 import { Keyring as SharedKeyring } from "../../bindings/js/keyring.js";
 import { type ManifestFormat, Manifest as SharedManifest, textOf } from "../../bindings/js/manifest.js";
 import { install } from "../../bindings/js/native.js";
-import {
-  SigningKey as SharedSigningKey,
-  type SignerOptions,
-  signerName,
-} from "../../bindings/js/signing.js";
+import { SigningKey as SharedSigningKey, type SignerOptions, signerName } from "../../bindings/js/signing.js";
 import { surroundedBy } from "../../bindings/js/surroundings.js";
 import { native } from "./native.js";
 import { readEnv, readFile } from "./process.js";

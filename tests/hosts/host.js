@@ -201,6 +201,16 @@ export class Host {
         return vault.rotationStatus(options);
       case "verify_audit":
         return vault.verifyAudit(options);
+      case "checkpoint": {
+        const { signing_key, signer, ...rest } = options;
+        const signingKey = this.#library.SigningKey.parse(signing_key, { name: signer });
+        return vault.checkpoint({ signingKey, ...rest });
+      }
+      case "export_audit": {
+        const lines = [];
+        for await (const line of vault.exportAudit(options)) lines.push(line);
+        return lines;
+      }
       default:
         throw new Error(`there is no ${what}`);
     }

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import strongroom
-from strongroom import Actor, Grant, Keyring, Manifest, Secret, StrongroomError, Vault, _native
+from strongroom import Actor, Grant, Keyring, Manifest, Secret, SigningKey, StrongroomError, Vault, _native
 from strongroom.stores import SQLiteStore
 
 from hosts.rows import RowStore
@@ -149,6 +149,10 @@ class PythonHost:
             return next(self._vault.rekey_pages(**given, actor=actor))
         if given.get("rotator"):
             given["rotator"] = self._surroundings
+        if what == "checkpoint":
+            given["signing_key"] = SigningKey.parse(given["signing_key"], name=given.pop("signer"))
+        if what == "export_audit":
+            return list(self._vault.export_audit(**given, actor=actor))
         if what == "revoke":
             given["grant_id"] = given.pop("id")
         if what in ("import_env", "provision", "check"):

@@ -3,6 +3,7 @@
 //! Every host speaks the same lines (`tests/hosts/process.py`): `{"do": ..., ...}` is answered by `{"told": ...}`, or by
 //! `{"code", "message"}` when it was refused. A line that cannot be read ends the program.
 
+mod history;
 mod keyrings;
 mod many;
 mod operations;

@@ -144,7 +144,7 @@ mod tests {
             (format!("{note}trailing junk\n"), "cannot be read"),
             (format!("{note}\n"), "cut"),
             (note.replace('\u{2014}', "-"), "cannot be read"),
-            (format!("{TEXT}\n\u{2014} one AAAA\n"), "cannot be read"),
+            (format!("{TEXT}\n\u{2014} one AAAA\n"), "cut"),
             (format!("{TEXT}\n\u{2014} one A\n"), "base64"),
             (format!("{TEXT}\n\u{2014} one AA==\n"), "cut"),
             (format!("{TEXT}\n\u{2014}  AAAAAAAA\n"), "cannot be read"),

@@ -1,4 +1,4 @@
-"""The history, verified from outside and exported: keys that sign checkpoints, checkpoints, and the operations on them."""
+"""The history, verified from outside and exported: keys that sign, checkpoints, and the operations on them."""
 
 from __future__ import annotations
 
@@ -130,9 +130,7 @@ class Checkpoint:
         return cls(told["vault_id"], at, told["streams"])
 
 
-def verify_audit(
-    actor: str | Actor, checkpoint: str | None, verifiers: Sequence[str] | None
-) -> Operation[AuditReport]:
+def verify_audit(actor: str | Actor, checkpoint: str | None, verifiers: Sequence[str] | None) -> Operation[AuditReport]:
     arguments = {"checkpoint": checkpoint, "verifiers": None if verifiers is None else _listed(verifiers)}
     return Operation("verify_audit", actor, arguments, lambda outcome: AuditReport(**outcome.told))
 

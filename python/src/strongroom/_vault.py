@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from strongroom._archives import ImportReport
     from strongroom._call import Actor, Operation
-    from strongroom._host import OnEvent, ReadEnv, ReadFile, Rotator
     from strongroom._history import ExportFormat, SigningKey
+    from strongroom._host import OnEvent, ReadEnv, ReadFile, Rotator
     from strongroom._keyring import Keyring
     from strongroom._manifest import Manifest
     from strongroom._many import IfExists, ManyValues

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from strongroom._archives import ImportReport
     from strongroom._call import Actor, Operation
-    from strongroom._host import AsyncOnEvent, AsyncReadFile, AsyncRotator, OnEvent, ReadEnv, ReadFile, Rotator
     from strongroom._history import ExportFormat, SigningKey
+    from strongroom._host import AsyncOnEvent, AsyncReadFile, AsyncRotator, OnEvent, ReadEnv, ReadFile, Rotator
     from strongroom._keyring import Keyring
     from strongroom._manifest import Manifest
     from strongroom._many import IfExists, ManyValues
