@@ -1,4 +1,5 @@
 /** The run loop: a session asks, the host answers, until the session is done. */
+import { accessFinding, type OnFinding } from "./access.js";
 import { invalid } from "./arguments.js";
 import type { Answer, Request, Store, StoredEvent } from "./contract.js";
 import type { ErrorCode } from "./error-codes.js";
@@ -8,7 +9,7 @@ import type { OnEvent, ReadEnv, ReadFile, Rotator } from "./options.js";
 import { handleOf, Secret } from "./secret.js";
 import { auditEvent, type Wire } from "./wire.js";
 
-type StepTaken = { committed?: StoredEvent[] } & (
+type StepTaken = { committed?: StoredEvent[]; findings?: Wire[] } & (
   | { ask: { number: number; request: Request } }
   | { done: unknown }
   | { failed: { code: ErrorCode; message: string } }
@@ -21,6 +22,7 @@ export interface Host {
   env?: ReadEnv | undefined;
   file?: ReadFile | undefined;
   onEvent?: OnEvent | undefined;
+  onFinding?: OnFinding | undefined;
 }
 
 /** What an operation came to: what is told of it, and the values that it gave, in the order in which it tells of them. */
@@ -40,7 +42,10 @@ export async function drive(session: NativeSession, host: Host, operation: strin
     for (;;) {
       const json = guarded(() => session.step(Date.now(), reply), operation);
       const step = JSON.parse(json) as StepTaken;
-      for (const event of step.committed ?? []) await told(event, host.onEvent);
+      for (const event of step.committed ?? [])
+        await told("onEvent", () => host.onEvent?.(auditEvent(event as Wire)));
+      for (const found of step.findings ?? [])
+        await told("onFinding", () => host.onFinding?.(accessFinding(found)));
       if ("done" in step) return { told: step.done, secrets: [...taken(session)] };
       if ("failed" in step) {
         const { code, message } = step.failed;
@@ -62,17 +67,17 @@ export async function drive(session: NativeSession, host: Host, operation: strin
   }
 }
 
-/** Tells of an event. What was done is done: a hook that throws is reported, and fails nothing. */
-async function told(event: StoredEvent, onEvent: OnEvent | undefined): Promise<void> {
+/** Tells of an event or a finding. What was done is done: a hook that throws is reported, and fails nothing. */
+async function told(name: string, hook: () => unknown): Promise<void> {
   try {
-    await onEvent?.(auditEvent(event as Wire));
+    await hook();
   } catch (thrown) {
     const { reportError, process } = globalThis as {
       reportError?: (thrown: unknown) => void;
       process?: { emitWarning(warning: Error): void };
     };
     if (reportError !== undefined) reportError(thrown);
-    else process?.emitWarning(new Error("strongroom: onEvent threw", { cause: thrown }));
+    else process?.emitWarning(new Error(`strongroom: ${name} threw`, { cause: thrown }));
   }
 }
 

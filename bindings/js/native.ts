@@ -62,6 +62,13 @@ export interface NativeSession {
 
 export interface NativeVault {
   begin(operation: string, value?: NativeSecret): NativeSession;
+  /** What it has seen, in the text format of Prometheus. */
+  metrics(prefix: string): string;
+}
+
+export interface NativeWatch {
+  /** Looks at an event, and tells what it found, both as JSON. */
+  observe(event: string): string;
 }
 
 /** A whole vault in one text. */
@@ -86,6 +93,10 @@ export interface Native {
   sealKeyring(keyring: NativeKeyring): NativeOpened;
   openVault(keyring: NativeKeyring, options: string): NativeVault;
   makeDocument(limit?: number): NativeDocument;
+  /** The same, its access watched. */
+  openWatchedVault(keyring: NativeKeyring, options: string, watch: NativeWatch): NativeVault;
+  /** By rules as JSON. */
+  makeWatch(rules: string): NativeWatch;
   /** A manifest as JSON. */
   readManifest(text: Text, format: string): string;
   /** The text of `.env.example`. */

@@ -1,4 +1,5 @@
 /** What the operations of a vault take. */
+import type { AccessRules, AccessWatch, OnFinding } from "./access.js";
 import type { Store } from "./contract.js";
 import type { Keyring } from "./keyring.js";
 import type { Text } from "./native.js";
@@ -283,6 +284,10 @@ export interface VaultOptions {
   onEvent?: OnEvent | undefined;
   /** What `onEvent` is told of; all events when absent. */
   events?: EventName[] | undefined;
+  /** What of the events that this vault commits is unusual, or a watch that has seen the history. */
+  accessRules?: AccessRules | AccessWatch | undefined;
+  /** Is told what `accessRules` found, as `onEvent` is of events. */
+  onFinding?: OnFinding | undefined;
   /** The vault that the store must hold, 32 hex digits. Pinning it keeps a stripped store from being taken for a new one. */
   vaultId?: string | undefined;
   /** The longest value in bytes; 65536 unless told otherwise. */

@@ -1,4 +1,5 @@
 /** The vault: typed methods over sessions. What they return is converted here and decided in the core. */
+import { watchOf } from "./access.js";
 import { type ExportOptions, exported, type ImportOptions, type ImportReport, imported } from "./archives.js";
 import { instant, invalid, listOfText, optional, refuseUnknown, textOnly, wholeNumber } from "./arguments.js";
 import { drive, type Host } from "./driver.js";
@@ -91,7 +92,7 @@ export class Vault {
 
   constructor(options: VaultOptions) {
     const { keyring, store, confirm, actors, policy, vaultId, valueMax, proposalMillis, ...rest } = options;
-    const { readEnv, readFile, onEvent, events, ...unknown } = rest;
+    const { readEnv, readFile, onEvent, events, accessRules, onFinding, ...unknown } = rest;
     refuseUnknown(unknown, "the vault's options");
     if (onEvent !== undefined && typeof onEvent !== "function") throw invalid("onEvent must be a function");
     const callbacks = [store?.load, store?.list, store?.commit, store?.events];
@@ -102,8 +103,11 @@ export class Vault {
     // Without a hook there is nobody to tell.
     const chosen = onEvent === undefined ? undefined : (events ?? []);
     const wire = json({ confirm, actors, policy, vault_id: vaultId, events: chosen, ...limits });
-    this.#native = guarded(() => native().openVault(keyringHandle(keyring), wire));
-    this.#host = { store, onEvent, ...surroundings({ readEnv, readFile }) };
+    const [handle, watch] = [keyringHandle(keyring), watchOf(accessRules, onFinding)];
+    this.#native = guarded(() =>
+      watch === undefined ? native().openVault(handle, wire) : native().openWatchedVault(handle, wire, watch),
+    );
+    this.#host = { store, onEvent, onFinding, ...surroundings({ readEnv, readFile }) };
   }
 
   /** Gives a secret a value, given or made, whether it is new or not. Throws `VALUE_INVALID`, `VERSION_COMPROMISED`. */
@@ -529,6 +533,18 @@ export class Vault {
    */
   async command(text: string, options: ActorOptions): Promise<CommandReply> {
     return camel(await this.#run("command", common(options), text));
+  }
+
+  /**
+   * What this vault has seen since it was opened, in the text format of Prometheus: every name begins with the prefix,
+   * `strongroom` unless told otherwise, and `_`. `docs/metrics.md` has them all. It asks nothing of the store. Throws
+   * `INVALID_ARGUMENT` for a prefix that is none.
+   */
+  metrics(options: { prefix?: string | undefined } = {}): string {
+    const { prefix = "strongroom", ...unknown } = options ?? {};
+    refuseUnknown(unknown, "the options");
+    textOnly(prefix, "the prefix");
+    return guarded(() => this.#native.metrics(prefix), "metrics");
   }
 
   async #sweep(operation: string, options: SweepOptions, more: Wire = {}): Promise<Swept> {

@@ -6,6 +6,7 @@ pub mod manifest;
 pub mod secret;
 pub mod stored;
 pub mod vault;
+pub mod watch;
 pub mod wrapped;
 
 use napi::bindgen_prelude::{Either, Uint8Array};

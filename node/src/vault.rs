@@ -2,6 +2,7 @@
 
 use crate::keyring::NativeKeyring;
 use crate::secret::NativeSecret;
+use crate::watch::NativeWatch;
 use crate::{Thrown, thrown};
 use napi_derive::napi;
 use std::sync::Arc;
@@ -21,6 +22,18 @@ pub fn open_vault(keyring: &NativeKeyring, options: String) -> Result<NativeVaul
     Ok(NativeVault { vault })
 }
 
+/// The same, its access watched.
+#[napi]
+pub fn open_watched_vault(
+    keyring: &NativeKeyring,
+    options: String,
+    watch: &NativeWatch,
+) -> Result<NativeVault, Thrown> {
+    let (keyring, watch) = (Arc::clone(&keyring.keyring), Some(watch.watch.clone()));
+    let vault = strongroom_bindings::open_watched_vault(keyring, &options, watch).map_err(thrown)?;
+    Ok(NativeVault { vault })
+}
+
 #[napi]
 impl NativeVault {
     /// Starts an operation as JSON, with a value beside it.
@@ -29,6 +42,12 @@ impl NativeVault {
         // A copy of its own: the caller may wipe the secret while the operation goes on.
         let value = value.map(|value| value.get().map(|value| SecretBytes::copy_of(value.expose()))).transpose()?;
         Session::begin(&self.vault, &operation, value).map(|session| NativeSession { session }).map_err(thrown)
+    }
+
+    /// What it has seen, in the text format of Prometheus.
+    #[napi]
+    pub fn metrics(&self, prefix: String) -> Result<String, Thrown> {
+        self.vault.metrics(&prefix).map_err(thrown)
     }
 }
 

@@ -15,6 +15,13 @@ surroundedBy({ env: readEnv, file: readFile });
 install(native, () => process.env);
 
 export type { ExportOptions, Imported, ImportOptions, ImportReport } from "../../bindings/js/archives.js";
+export {
+  type AccessBurst,
+  type AccessFinding,
+  type AccessRules,
+  AccessWatch,
+  type OnFinding,
+} from "../../bindings/js/access.js";
 export type * from "../../bindings/js/contract.js";
 export {
   type DocumentOptions,

@@ -9,6 +9,7 @@ mod manifest;
 mod secret;
 mod stored;
 mod vault;
+mod watch;
 mod wrapped;
 
 /// The native part of the package `strongroom`.
@@ -38,6 +39,8 @@ mod native {
         MemoryStore, Session, Vault, begin_store_check, open_vault, postgres_plan_opening, postgres_statements,
         sqlite_plan, sqlite_plan_opening, sqlite_statements,
     };
+    #[pymodule_export]
+    use crate::watch::AccessWatch;
     #[pymodule_export]
     use crate::wrapped::{OpenedKeyring, WrappedKeyring, parse_wrapped_keyring, seal_keyring};
 

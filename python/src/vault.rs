@@ -2,6 +2,7 @@
 
 use crate::keyring::Keyring;
 use crate::secret::{Secret, raised};
+use crate::watch::AccessWatch;
 use pyo3::prelude::{PyResult, Python, pyclass, pyfunction, pymethods};
 use std::sync::Arc;
 use strongroom::SecretBytes;
@@ -13,10 +14,12 @@ pub(crate) struct Vault {
     vault: strongroom::Vault,
 }
 
-/// Opens a vault with options as JSON.
+/// Opens a vault with options as JSON, its access watched or not.
 #[pyfunction]
-pub(crate) fn open_vault(keyring: &Keyring, options: &str) -> PyResult<Vault> {
-    let vault = strongroom_bindings::open_vault(Arc::clone(&keyring.keyring), options).map_err(raised)?;
+#[pyo3(signature = (keyring, options, watch))]
+pub(crate) fn open_vault(keyring: &Keyring, options: &str, watch: Option<&AccessWatch>) -> PyResult<Vault> {
+    let (keyring, watch) = (Arc::clone(&keyring.keyring), watch.map(|watch| watch.watch.clone()));
+    let vault = strongroom_bindings::open_watched_vault(keyring, options, watch).map_err(raised)?;
     Ok(Vault { vault })
 }
 
@@ -29,6 +32,11 @@ impl Vault {
         let value = value.map(|value| value.get().map(|value| SecretBytes::copy_of(value.expose()))).transpose()?;
         let session = strongroom_bindings::Session::begin(&self.vault, operation, value).map_err(raised)?;
         Ok(Session { session })
+    }
+
+    /// What it has seen, in the text format of Prometheus.
+    fn metrics(&self, prefix: &str) -> PyResult<String> {
+        self.vault.metrics(prefix).map_err(raised)
     }
 }
 

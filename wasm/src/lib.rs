@@ -8,6 +8,7 @@ mod secret;
 mod stored;
 mod value;
 mod vault;
+mod watch;
 mod wrapped;
 
 pub use history::{generate_signing_key, parse_signing_key, read_checkpoint, verifier_of};
@@ -16,6 +17,8 @@ pub use manifest::{manifest_example, read_manifest};
 pub use secret::{NativeSecret, SecretHandle, make_secret};
 pub use stored::{NativeAnswered, NativeDocument, make_document};
 pub use vault::{NativeSession, NativeVault, open_vault};
+pub use vault::{NativeSession, NativeVault, open_vault, open_watched_vault};
+pub use watch::{NativeWatch, make_watch};
 pub use wrapped::{NativeOpened, NativeWrapped, parse_wrapped_keyring, seal_keyring};
 
 use strongroom::MaskStyle;

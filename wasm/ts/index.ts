@@ -13,6 +13,13 @@ import { sealedElsewhere } from "../../bindings/js/archives.js";
 import load, * as native from "../pkg/strongroom_wasm.js";
 
 export type { ExportOptions, Imported, ImportOptions, ImportReport } from "../../bindings/js/archives.js";
+export {
+  type AccessBurst,
+  type AccessFinding,
+  type AccessRules,
+  AccessWatch,
+  type OnFinding,
+} from "../../bindings/js/access.js";
 export type * from "../../bindings/js/contract.js";
 export {
   type DocumentOptions,

@@ -1,5 +1,6 @@
 """A secrets library to embed: encryption, keyrings, versions, rotation, policy, confirmation and audit."""
 
+from strongroom._access import AccessBurst, AccessFinding, AccessRules, AccessWatch
 from strongroom._archives import Imported, ImportReport
 from strongroom._call import Actor, Policy
 from strongroom._error import StrongroomError
@@ -50,6 +51,10 @@ from strongroom._vault import Vault
 from strongroom._wrapped import OpenedKeyring, PassphraseCost, Wrap, WrappedKeyring
 
 __all__ = [
+    "AccessBurst",
+    "AccessFinding",
+    "AccessRules",
+    "AccessWatch",
     "Actor",
     "Adopted",
     "AsyncRotator",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from strongroom._access import finding
 from strongroom._error import StrongroomError, of_code, translated
 from strongroom._host import Rotation
 from strongroom._results import AuditEvent, told
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from strongroom import _native
-    from strongroom._host import AsyncOnEvent, AsyncRotator, Host, OnEvent, Rotator
+    from strongroom._host import AsyncRotator, Host, Rotator
     from strongroom.stores import AsyncStore, Store
 
     Steps = Generator["Call | Wait", Any, "Outcome"]
@@ -84,7 +85,9 @@ def drive(session: _native.Session, host: Host, operation: str) -> Steps:
             with translated(operation):
                 step = json.loads((yield from _stepped(session, reply)))
             for event in step.get("committed", ()):
-                yield from _tell(event, host.on_event)
+                yield from _tell(told(AuditEvent, event), host.on_event, "on_event")
+            for found in step.get("findings", ()):
+                yield from _tell(finding(found), host.on_finding, "on_finding")
             if "done" in step:
                 return Outcome(step["done"], list(iter(session.take_secret, None)))
             if "failed" in step:
@@ -117,13 +120,13 @@ def _stepped(session: _native.Session, reply: str | None) -> Answering:
     return answer
 
 
-def _tell(event: dict[str, Any], on_event: OnEvent | AsyncOnEvent | None) -> Answering:
-    """Tells of an event. What was done is done: a hook that raises is logged, and fails nothing."""
-    if on_event is None:
+def _tell(what: Any, hook: Callable[[Any], Any] | None, name: str) -> Answering:
+    """Tells of an event, or a finding. What was done is done: a hook that raises is logged, and fails nothing."""
+    if hook is None:
         return
-    answer = yield Call(partial(on_event, told(AuditEvent, event)), what="`on_event`")
+    answer = yield Call(partial(hook, what), what=f"`{name}`")
     if isinstance(answer, Raised):
-        _LOG.error("on_event raised", exc_info=answer.error)
+        _LOG.error("%s raised", name, exc_info=answer.error)
 
 
 def _answer(kind: str, asked: Any, session: _native.Session, host: Host, causes: dict[str, BaseException]) -> Answering:

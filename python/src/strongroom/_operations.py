@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from strongroom import _native
+from strongroom._access import AccessWatch
 from strongroom._call import Actor, Given, Operation, Policy, wire
 from strongroom._error import of_code, translated
 from strongroom._keyring import Keyring
@@ -340,6 +341,7 @@ def open_vault(
     proposal_millis: int | None,
     policy: PolicyGiven | None,
     events: Sequence[str] | None,
+    watch: AccessWatch | None,
 ) -> _native.Vault:
     """Opens a vault. What is `None` has the core's default. Raises `InvalidArgumentError`, `LimitExceededError`."""
     if isinstance(confirm, str) or isinstance(actors, str) or isinstance(events, str):
@@ -357,7 +359,14 @@ def open_vault(
         "events": None if events is None else list(events),
     }
     with translated():
-        return _native.open_vault(keyring._handle, json.dumps(options))
+        return _native.open_vault(keyring._handle, json.dumps(options), None if watch is None else watch._handle)
+
+
+def metrics(vault: _native.Vault, prefix: str) -> str:
+    if not isinstance(prefix, str):
+        raise of_code("INVALID_ARGUMENT", "the prefix of metrics is a `str`, such as 'strongroom'", "metrics")
+    with translated("metrics"):
+        return vault.metrics(prefix)
 
 
 def check_callbacks(store: object) -> None:

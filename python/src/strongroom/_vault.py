@@ -10,6 +10,7 @@ from strongroom import _history as history
 from strongroom import _many as many
 from strongroom import _operations as operations
 from strongroom import _tree
+from strongroom._access import watch_of
 from strongroom._call import Given
 from strongroom._driver import asynchronous, run
 from strongroom._host import Host, read_env, read_file
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime, timedelta
 
+    from strongroom._access import AccessRules, AccessWatch
     from strongroom._archives import ImportReport
     from strongroom._call import Actor, Operation
     from strongroom._history import ExportFormat, SigningKey
-    from strongroom._host import OnEvent, ReadEnv, ReadFile, Rotator
+    from strongroom._host import OnEvent, OnFinding, ReadEnv, ReadFile, Rotator
     from strongroom._keyring import Keyring
     from strongroom._manifest import Manifest
     from strongroom._many import IfExists, ManyValues
@@ -97,6 +99,8 @@ class Vault:
         read_file: ReadFile | None = read_file,
         on_event: OnEvent | None = None,
         events: Sequence[str] = (),
+        access_rules: AccessRules | AccessWatch | None = None,
+        on_finding: OnFinding | None = None,
     ) -> None:
         """Opens a vault.
 
@@ -108,6 +112,8 @@ class Vault:
         `on_event`: is told of every `AuditEvent` that this vault commits, or of those that `events` names: `denied`,
         `error`, `previous_used` (a previous value was accepted within its grace), `overdue`, `emergency`, or the name
         of an action, such as `set_policy`; what it raises is logged, and fails nothing.
+        `access_rules`: what of the events that this vault commits is unusual, or an `AccessWatch` that has seen the
+        history; `on_finding`: is told of every `AccessFinding`, as `on_event` is of events.
         `read_env` and `read_file`: where `env:` and `file:` references are looked up, nowhere when `None`; the
         variables of this process, and files of at most 1 MiB that it can read, unless told otherwise.
         Raises `InvalidArgumentError`, also for a store whose callbacks are to be awaited; `LimitExceededError`.
@@ -123,13 +129,14 @@ class Vault:
             policy=policy,
             # Without a hook there is nobody to tell.
             events=None if on_event is None else events,
+            watch=watch_of(access_rules, on_finding),
         )
         if any(inspect.iscoroutinefunction(getattr(store, callback)) for callback in operations.CALLBACKS):
             raise asynchronous()
-        for name, function in (("read_file", read_file), ("on_event", on_event)):
+        for name, function in (("read_file", read_file), ("on_event", on_event), ("on_finding", on_finding)):
             if inspect.iscoroutinefunction(function):
                 raise asynchronous(what=f"`{name}`")
-        self._host = Host(store, read_env, read_file, on_event=on_event)
+        self._host = Host(store, read_env, read_file, on_event=on_event, on_finding=on_finding)
 
     def set(
         self,
@@ -683,6 +690,14 @@ class Vault:
         given = Given(text)
         del text  # It may carry a value.
         return self._run(operations.command(given, actor))
+
+    def metrics(self, prefix: str = "strongroom") -> str:
+        """What this vault has seen since it was opened, in the text format of Prometheus; `docs/metrics.md` has it all.
+
+        Every name begins with the prefix and `_`. It asks nothing of the store. Raises `InvalidArgumentError` for a
+        prefix that is none.
+        """
+        return operations.metrics(self._handle, prefix)
 
     def _sweep(self, sweep: operations.Sweep, on_progress: Callable[[Swept], object] | None) -> Swept:
         after: str | None = None
