@@ -14,7 +14,6 @@ import { readEnv, readFile } from "./process.js";
 surroundedBy({ env: readEnv, file: readFile });
 install(native, () => process.env);
 
-export type { ExportOptions, Imported, ImportOptions, ImportReport } from "../../bindings/js/archives.js";
 export {
   type AccessBurst,
   type AccessFinding,
@@ -22,6 +21,7 @@ export {
   AccessWatch,
   type OnFinding,
 } from "../../bindings/js/access.js";
+export type { ExportOptions, Imported, ImportOptions, ImportReport } from "../../bindings/js/archives.js";
 export type * from "../../bindings/js/contract.js";
 export {
   type DocumentOptions,

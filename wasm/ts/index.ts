@@ -8,11 +8,11 @@
  * await vault.set("STRIPE_API_KEY", "sk_test_abc123", { actor: "alice" });
  * (await vault.get("STRIPE_API_KEY", { actor: "alice" })).reveal(); // "sk_test_abc123"
  */
-import { install } from "../../bindings/js/native.js";
+
 import { sealedElsewhere } from "../../bindings/js/archives.js";
+import { install } from "../../bindings/js/native.js";
 import load, * as native from "../pkg/strongroom_wasm.js";
 
-export type { ExportOptions, Imported, ImportOptions, ImportReport } from "../../bindings/js/archives.js";
 export {
   type AccessBurst,
   type AccessFinding,
@@ -20,6 +20,7 @@ export {
   AccessWatch,
   type OnFinding,
 } from "../../bindings/js/access.js";
+export type { ExportOptions, Imported, ImportOptions, ImportReport } from "../../bindings/js/archives.js";
 export type * from "../../bindings/js/contract.js";
 export {
   type DocumentOptions,
