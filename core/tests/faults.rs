@@ -302,6 +302,9 @@ fn cases() -> Vec<Case> {
     add!("rekey of what is new", &lived_in, None, |v, a, e| v.rekey(a, (None, 100), e).unwrap());
 
     add!("renew_root", &lived_in, None, |v, a, e| v.renew_root(a, (None, 100), e).unwrap());
+    // With one: see copying.rs.
+    let without = Some(Code::Unsupported);
+    add!("copy_to without a target", &lived_in, without, |v, a, e| v.copy_to(a, e));
     add!("renew_root, the first page", &lived_in, None, |v, a, e| v.renew_root(a, (None, 1), e).unwrap());
 
     // The vaults of a keyring that moved on, of one that did not, and of a policy that denies.

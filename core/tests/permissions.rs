@@ -112,6 +112,7 @@ fn operations(spare: KeyId, (grant, open): (&str, &str), attested: &Checkpoint) 
     op!("grants", Some(P::Admin), |v, a, e| v.grants(a, &slot("A"), e));
     op!("rekey", Some(P::Admin), |v, a, e| v.rekey(a, (None, 100), e).unwrap());
     op!("renew_root", Some(P::Admin), |v, a, e| v.renew_root(a, (None, 100), e).unwrap());
+    op!("copy_to", Some(P::Admin), |v, a, e| v.copy_to(a, e));
     op!("retire", Some(P::Admin), |v, a, e| v.retire(a, spare, e));
     op!("get_many", Some(P::Read), |v, a, e| v.get_many(a, vec![slot("A")], e));
     op!("set_many", Some(P::Write), |v, a, e| v.set_many(a, support::assignments(&[("A", "new")]), e));
@@ -152,11 +153,15 @@ fn under(world: &mut World, policy: Policy, is_fixed: bool) {
 /// Runs an operation on a copy of the store; gives the code that it ended with, the store, and what was asked.
 fn attempt(world: &mut World, who: &str, op: &Op) -> (Option<Code>, MemoryStore, Vec<Request>) {
     let (mut store, entropy) = (world.store.clone(), world.entropy());
+    let mut target = MemoryStore::new();
     let flow = (op.make)(&world.vault, &actor(who), entropy);
     let mut asked = Vec::new();
     let result = drive_with(flow, &mut world.clock.clone(), |_, request| {
         asked.push(request.clone());
-        store.answer(request)
+        match request {
+            Request::Target { request } => target.answer(request),
+            request => store.answer(request),
+        }
     });
     let found = match result {
         Ok(spoken) => spoken.map(|name| Code::from_name(&name).unwrap()),

@@ -109,6 +109,7 @@ actions! {
     Export "export" "Secrets were exported, each with an event of its own.";
     Import "import" "Secrets were imported, each with an event of its own.";
     ImportHistory "import_history" "The history of a secret in another vault came with it; the digest is the last MAC of its stream.";
+    CopyTo "copy_to" "The vault was about to be copied to another store.";
     Command "command" "A chat command that was not understood; recorded only when its sender is refused.";
 }
 

@@ -111,11 +111,26 @@ pub(crate) enum Committed {
 /// An operation's way to its host.
 pub(crate) struct Io {
     exchange: Arc<Mutex<Exchange>>,
+    store: Which,
+}
+
+/// Which store is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// The vault's own.
+    Own,
+    /// The one that the vault is copied to.
+    Target,
 }
 
 impl Io {
     pub(super) fn new(exchange: Arc<Mutex<Exchange>>) -> Self {
-        Io { exchange }
+        Io { exchange, store: Which::Own }
+    }
+
+    /// The way to the store that the vault is copied to.
+    pub(crate) fn to_target(&self) -> Self {
+        Io { exchange: Arc::clone(&self.exchange), store: Which::Target }
     }
 
     /// The time of the last step.
@@ -310,6 +325,11 @@ impl Io {
 
     /// The answer to one request, not looked at.
     pub(crate) async fn ask(&self, request: Request) -> Answer {
+        let request = match (self.store, request) {
+            // Time is the same for both.
+            (Which::Own, request) | (_, request @ Request::Wait { .. }) => request,
+            (Which::Target, request) => Request::Target { request: Box::new(request) },
+        };
         {
             let mut exchange = self.exchange.lock();
             exchange.number = exchange.number.saturating_add(1);

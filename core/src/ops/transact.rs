@@ -236,6 +236,7 @@ fn permission_for(action: Action) -> Option<Permission> {
         | Action::Rekey
         | Action::Retire
         | Action::RenewRoot
+        | Action::CopyTo
         | Action::EmergencyRotate => Some(Permission::Admin),
         // Those of the proposed change, once it is known; of a command that was not understood, none.
         Action::Propose | Action::Confirm | Action::Cancel | Action::Command => None,

@@ -87,6 +87,8 @@ pub(super) struct Chain {
     pub(super) ends: Vec<Leaf>,
     /// What it does not hold of what is known from elsewhere.
     pub(super) unmet: Vec<Unmet>,
+    /// How many streams have a head: that of the vault, and one for each name that a secret has or had.
+    pub(super) heads: u64,
     /// The digest of the rows outside it, as the latest adoption recorded it.
     pub(super) adopted: Option<String>,
     /// What happened to some secrets.
@@ -136,9 +138,11 @@ async fn read_through(io: &Io, scene: &Scene<'_>, (known, slots): (&[Leaf], &[Sl
     let mut check = ChainCheck::new(&scene.head, scene.vault_stream.seq);
     let mut met = vec![false; known.len()];
     let mut kept = Vec::new();
-    for (head, has_secret) in stream_heads(io, &scene.head).await? {
-        check.expect(&head, has_secret);
+    let heads = stream_heads(io, &scene.head).await?;
+    for (head, has_secret) in &heads {
+        check.expect(head, *has_secret);
     }
+    let heads = u64::try_from(heads.len()).unwrap_or(u64::MAX);
     let query = EventQuery { scope: EventScope::Chained, limit: PAGE_LIMIT };
     let mut cursor = None;
     loop {
@@ -175,7 +179,7 @@ async fn read_through(io: &Io, scene: &Scene<'_>, (known, slots): (&[Leaf], &[Sl
     let unmet = known.iter().zip(met).filter(|(_, met)| !met);
     let unmet = unmet.map(|(leaf, _)| Unmet { leaf: leaf.clone(), end: check.end_of(&leaf.stream) }).collect();
     let (vault_id, ends) = (scene.head.vault_id, check.ends());
-    Ok(Some(Chain { vault_id, events: check.events, ends, unmet, adopted: check.adopted, kept }))
+    Ok(Some(Chain { vault_id, events: check.events, ends, unmet, heads, adopted: check.adopted, kept }))
 }
 
 /// Which of the known events an event is, if it is one.

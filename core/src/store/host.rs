@@ -127,7 +127,7 @@ pub(super) fn answer<T: Send + 'static, H: Host>(
             }
         }
         Request::Load { .. } | Request::List { .. } | Request::Commit { .. } => return None,
-        Request::Events { .. } | Request::Wait { .. } => return None,
+        Request::Events { .. } | Request::Wait { .. } | Request::Target { .. } => return None,
     };
     Some(match answered {
         Ok(answer) => answer,

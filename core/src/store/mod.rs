@@ -1,11 +1,13 @@
 //! Stores for Rust hosts: the storage contract as a trait, what else a host can be asked as another, and the loop that drives
 //! a flow over both.
 
+mod between;
 mod blob;
 mod document;
 mod host;
 mod memory;
 
+pub use between::{Between, drive_between};
 pub use blob::{Blob, BlobWritten, DocumentFailed, DocumentStore};
 pub use document::{Content, Document};
 pub use host::{Cause, Host, HostRotation, Refusal};
@@ -267,5 +269,7 @@ fn answer<S: Store>(store: &mut S, request: &Request) -> Result<Answer, (Answer,
         Request::Wait { .. } => Answer::Wait {},
         // The host's.
         Request::ReadEnv { .. } | Request::ReadFile { .. } | Request::Rotate { .. } => Answer::Unsupported {},
+        // Of two stores: see `drive_between`.
+        Request::Target { .. } => Answer::Unsupported {},
     })
 }

@@ -1,6 +1,7 @@
 //! The facade: a vault is a keyring and some options. It holds no state of the store and never caches a value.
 
 mod archives;
+mod copy;
 mod history;
 mod keys;
 mod many;
