@@ -69,19 +69,21 @@ class Cluster:
             "max_connections": "100",
         }
         options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
-        command = [self._bin / "postgres", "-D", self._data, "-p", str(self.port), *options]
-        with (self._folder / "log").open("ab") as log:
-            self._server = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._data, **self._as)
-        ready = [self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        command = [str(self._bin / "postgres"), "-D", str(self._data), "-p", str(self.port), *options]
+        ready = [str(self._bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        self._server = self._spawn(command)
         for _ in range(600):
             if subprocess.run(ready, check=False).returncode == 0:
                 return
             if self._server.poll() is not None:
-                # What a killed server left may still be going away.
-                time.sleep(0.1)
-                return self.start()
+                # What a killed server left is still going away.
+                self._server = self._spawn(command)
             time.sleep(0.05)
         raise RuntimeError(f"the server did not start: {(self._folder / 'log').read_text()[-2000:]}")
+
+    def _spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
+        with (self._folder / "log").open("ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, cwd=self._data, **self._as)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT ends it in order, SIGQUIT at once, SIGKILL as a crash does."""
@@ -102,7 +104,7 @@ class Cluster:
         password.write_text(self.password)
         password.chmod(0o644)
         options = ["-E", "UTF8", "--locale=C.UTF-8", "-A", "scram-sha-256", f"--pwfile={password}", "-N", "-U", _USER]
-        command = [self._bin / "initdb", "-D", self._data, *options]
+        command = [str(self._bin / "initdb"), "-D", str(self._data), *options]
         made = subprocess.run(command, capture_output=True, text=True, cwd=self._folder, check=False, **self._as)
         password.unlink()
         if made.returncode != 0:

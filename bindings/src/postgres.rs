@@ -54,10 +54,12 @@ impl Schema {
         Ok(Schema { identifier, literal })
     }
 
+    /// In one pass: a name that looks like a place to fill in stays a name.
     fn fill(&self, sql: &str) -> String {
-        sql.replace("{settings}", SETTINGS)
-            .replace("{schema_name}", &self.literal)
-            .replace("{schema}", &self.identifier)
+        let sql = sql.replace("{settings}", SETTINGS);
+        let parts: Vec<String> =
+            sql.split("{schema_name}").map(|part| part.replace("{schema}", &self.identifier)).collect();
+        parts.join(&self.literal)
     }
 }
 
@@ -249,6 +251,7 @@ mod tests {
             ("a\"; DROP TABLE x; --", "\"a\"\"; DROP TABLE x; --\"", "E'a\"; DROP TABLE x; --'"),
             ("o'b\\'", "\"o'b\\'\"", "E'o''b\\\\'''"),
             ("{settings}$$", "\"{settings}$$\"", "E'{settings}$$'"),
+            ("{schema}{schema_name}", "\"{schema}{schema_name}\"", "E'{schema}{schema_name}'"),
         ] {
             let schema = Schema::parse(name).unwrap();
             assert_eq!((schema.identifier.as_str(), schema.literal.as_str()), (identifier, literal));

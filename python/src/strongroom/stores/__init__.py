@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from strongroom.stores._document import AsyncDocumentStore, DocumentStore, FileStore
 from strongroom.stores._memory import MemoryStore
+from strongroom.stores._sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
 from strongroom.stores._sqlite import SQLiteStore
 
 if TYPE_CHECKING:
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncDocumentStore",
+    "AsyncSQLAlchemyStore",
     "AsyncStore",
     "CommitAnswer",
     "DocumentStore",
     "FileStore",
     "MemoryStore",
+    "SQLAlchemyStore",
     "SQLiteStore",
     "Store",
 ]
