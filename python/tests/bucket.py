@@ -69,13 +69,15 @@ def serving(bucket: Bucket) -> Iterator[Client]:
             if fault == "conflict":
                 return self.answer(412)
             if fault == "lost before":
-                return self.connection.close()
+                self.connection.close()
+                return None
             status = bucket.put(content, (self.headers["If-Match"], self.headers["If-None-Match"]))
             bucket.puts.append(status)
             if fault == "failed after":
                 return self.answer(500)
             if fault == "lost after":
-                return self.connection.close()
+                self.connection.close()
+                return None
             if fault == "late":
                 time.sleep(0.6)
             return self.answer(status)

@@ -15,7 +15,7 @@ pub use history::{generate_signing_key, parse_signing_key, read_checkpoint, veri
 pub use keyring::{NativeKeyring, generate_keyring, parse_keyring};
 pub use manifest::{manifest_example, read_manifest};
 pub use secret::{NativeSecret, SecretHandle, make_secret};
-pub use stored::{NativeAnswered, NativeDocument, make_document};
+pub use stored::{NativeDocument, make_document};
 pub use vault::{NativeSession, NativeVault, open_vault, open_watched_vault};
 pub use watch::{NativeWatch, make_watch};
 pub use wrapped::{NativeOpened, NativeWrapped, parse_wrapped_keyring, seal_keyring};

@@ -1,6 +1,7 @@
 //! Documents as stores.
 
 use crate::value::thrown;
+use js_sys::{Object, Reflect, Uint8Array};
 use strongroom_bindings::SharedDocument;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
@@ -8,15 +9,6 @@ use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 #[wasm_bindgen]
 pub struct NativeDocument {
     document: SharedDocument,
-}
-
-/// What a document answered.
-#[wasm_bindgen(getter_with_clone, inspectable)]
-pub struct NativeAnswered {
-    /// As JSON.
-    pub answer: String,
-    /// To write in place of what was read.
-    pub text: Option<Vec<u8>>,
 }
 
 /// A document with texts of at most so many bytes.
@@ -28,9 +20,15 @@ pub fn make_document(limit: Option<u32>) -> NativeDocument {
 
 #[wasm_bindgen]
 impl NativeDocument {
-    /// Answers a request as JSON over a text.
-    pub fn answer(&self, request: &str, text: Option<Vec<u8>>) -> Result<NativeAnswered, JsValue> {
+    /// Answers a request as JSON over a text: the answer, and what to write in place of the text, if anything.
+    #[wasm_bindgen(unchecked_return_type = "{ answer: string; text?: Uint8Array }")]
+    pub fn answer(&self, request: &str, text: Option<Vec<u8>>) -> Result<JsValue, JsValue> {
         let (answer, text) = self.document.answer(text.as_deref(), request).map_err(thrown)?;
-        Ok(NativeAnswered { answer, text })
+        let answered = Object::new();
+        Reflect::set(&answered, &"answer".into(), &answer.into())?;
+        if let Some(text) = text {
+            Reflect::set(&answered, &"text".into(), &Uint8Array::from(text.as_slice()).into())?;
+        }
+        Ok(answered.into())
     }
 }
