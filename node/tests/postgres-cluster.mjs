@@ -1,9 +1,17 @@
 /** A PostgreSQL server of a test file's own: Debian's binaries, an unprivileged user, a folder that is gone afterwards. */
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { appendFileSync, chmodSync, chownSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import pg from "pg";
@@ -36,17 +44,34 @@ class Cluster {
       cwd: this.folder,
       stdio: "ignore",
     });
+    this.certificate = this.#makeCertificate();
+    appendFileSync(join(this.data, "pg_hba.conf"), "hostssl all all all trust\n");
     this.port = await freePort();
     const settings = {
       port: this.port,
       listen_addresses: "*",
       unix_socket_directories: this.folder,
       fsync: "off",
+      ssl: "on",
       ...this.settings,
     };
     const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value}'\n`);
     appendFileSync(join(this.data, "postgresql.conf"), lines.join(""));
     await this.start();
+  }
+
+  /** For this machine's own address in the network, where it has one; signed by itself. */
+  #makeCertificate() {
+    const names = ["127.0.0.1", ownAddress()].filter(Boolean).map((address) => `IP:${address}`);
+    const files = ["-keyout", "server.key", "-out", "server.crt"];
+    const subject = ["-subj", "/CN=strongroom", "-addext", `subjectAltName=${names.join(",")}`];
+    const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2".split(" ");
+    execFileSync("openssl", [...request, ...files, ...subject], {
+      ...this.user,
+      cwd: this.data,
+      stdio: "ignore",
+    });
+    return readFileSync(join(this.data, "server.crt"), "utf8");
   }
 
   async start() {
@@ -101,6 +126,12 @@ class Cluster {
       await client.end();
     }
   }
+}
+
+/** An address of this machine that is not loopback, where it has one. */
+export function ownAddress() {
+  const addresses = Object.values(networkInterfaces()).flat();
+  return addresses.find(({ internal, family }) => !internal && family === "IPv4")?.address;
 }
 
 function binary(name) {

@@ -20,14 +20,12 @@ export interface PostgresClient {
   removeListener(event: "error", listener: (error: Error) => void): unknown;
 }
 
-/** What gives connections out. */
-export interface Connections {
-  connect(): Promise<PostgresClient & { release(destroy?: boolean): void }>;
-}
+type PooledClient = PostgresClient & { release(destroy?: boolean): void };
 
 /** What the store needs of a pool: a `Pool` of `pg` has it. */
-export interface PostgresPool extends Connections {
+export interface PostgresPool {
   readonly totalCount: number;
+  connect(taken: (error: Error | undefined, client: PooledClient | undefined) => void): void;
   on(event: "error", listener: (error: Error) => void): unknown;
   removeListener(event: "error", listener: (error: Error) => void): unknown;
 }
@@ -126,29 +124,73 @@ function sslMode({ connectionString = "", ssl }: PostgresConfig): string | undef
   return ssl === undefined && !query.has("ssl") ? process.env.PGSSLMODE : undefined;
 }
 
-/** Gives a single connection to one after the other. */
-export function inTurns(client: PostgresClient): Connections {
-  let last: Promise<void> = Promise.resolve();
-  return {
-    async connect() {
-      const before = last;
-      let release = () => {};
-      last = new Promise((resolve) => {
-        release = resolve;
-      });
-      await before;
-      if (["T", "E"].includes(client.getTransactionStatus?.() ?? "I")) {
-        release();
-        throw invalid(
-          "the client is in a transaction: a vault needs its own, so give it a Pool, or another Client",
-        );
-      }
-      return {
-        query: (statement) => client.query(statement),
-        on: (event, listener) => client.on(event, listener),
-        removeListener: (event, listener) => client.removeListener(event, listener),
-        release,
-      };
-    },
-  };
+/** Gives connections out, of which nobody hears an error but by the statement that it fails. */
+export interface Connections {
+  take(): Promise<PostgresClient>;
+  /** Has one back; one that is spent is closed. */
+  giveBack(client: PostgresClient, state: "good" | "spent"): void;
 }
+
+export function connectionsOf(source: PostgresPool | PostgresClient): Connections {
+  return "totalCount" in source ? new Pooled(source) : new InTurns(source);
+}
+
+class Pooled implements Connections {
+  readonly #pool: PostgresPool;
+
+  constructor(pool: PostgresPool) {
+    this.#pool = pool;
+  }
+
+  take(): Promise<PooledClient> {
+    return new Promise((resolve, reject) => {
+      // Not by a promise, which comes later: what the server says in the same breath as its greeting would find nobody
+      // who listens, and end the process.
+      this.#pool.connect((error, client) => {
+        client?.on("error", unheard);
+        if (client === undefined) reject(error);
+        else resolve(client);
+      });
+    });
+  }
+
+  giveBack(client: PooledClient, state: "good" | "spent"): void {
+    client.release(state === "spent");
+    client.removeListener("error", unheard);
+  }
+}
+
+/** Gives a single connection to one after the other. It stays as it is: its owner's. */
+class InTurns implements Connections {
+  readonly #client: PostgresClient;
+  #last: Promise<void> = Promise.resolve();
+  #next: () => void = () => {};
+
+  constructor(client: PostgresClient) {
+    this.#client = client;
+  }
+
+  async take(): Promise<PostgresClient> {
+    const before = this.#last;
+    let next = () => {};
+    this.#last = new Promise((resolve) => {
+      next = resolve;
+    });
+    await before;
+    this.#next = next;
+    if (["T", "E"].includes(this.#client.getTransactionStatus?.() ?? "I")) {
+      next();
+      throw invalid(
+        "the client is in a transaction: a vault needs its own, so give it a Pool, or another Client",
+      );
+    }
+    return this.#client;
+  }
+
+  giveBack(): void {
+    this.#next();
+  }
+}
+
+/** Heard, so that it ends no process: the pool lets go of the connection, and a statement tells of it. */
+export function unheard(): void {}

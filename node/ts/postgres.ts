@@ -16,15 +16,16 @@ import { guarded, StrongroomError } from "../../bindings/js/errors.js";
 import { native } from "./native.js";
 import {
   type Connections,
-  inTurns,
+  connectionsOf,
   makePool,
   type PostgresClient,
   type PostgresConfig,
   type PostgresPool,
   type PostgresStatement,
+  unheard,
 } from "./postgres-pool.js";
 
-export type { PostgresClient, PostgresConfig, PostgresPool, PostgresStatement } from "./postgres-pool.js";
+export type { PostgresClient, PostgresConfig, PostgresPool } from "./postgres-pool.js";
 
 export interface PostgresStoreOptions {
   /** The schema that the tables are in; `public` unless told otherwise. It is made where there is none. */
@@ -109,8 +110,8 @@ export class PostgresStore implements Store {
       this.#given = pool;
       this.#close = () => pool.end();
     }
-    this.#connections = "totalCount" in this.#given ? this.#given : inTurns(this.#given);
-    this.#given.on("error", goneWhileIdle);
+    this.#connections = connectionsOf(this.#given);
+    this.#given.on("error", unheard);
   }
 
   /**
@@ -150,7 +151,7 @@ export class PostgresStore implements Store {
 
   /** Closes the connections of a pool that the store made, once they are done; what was given stays open. */
   close(): Promise<void> {
-    this.#closing ??= this.#close().finally(() => this.#given.removeListener("error", goneWhileIdle));
+    this.#closing ??= this.#close().finally(() => this.#given.removeListener("error", unheard));
     return this.#closing;
   }
 
@@ -230,19 +231,16 @@ export class PostgresStore implements Store {
 
   /** Runs something on a connection. Throws `Lost` when that is lost meanwhile. */
   async #with<T>(run: (client: PostgresClient) => Promise<T>): Promise<T> {
-    const client = await this.#connections.connect();
-    // The pool does not listen meanwhile. What there is to tell of, the statement throws.
-    client.on("error", goneWhileIdle);
-    let isSpent = false;
+    const client = await this.#connections.take();
+    let state: "good" | "spent" = "good";
     try {
       return await run(client);
     } catch (error) {
       const isLost = isOfServer(error) ? LOST.test(error.code) : !(error instanceof StrongroomError);
-      isSpent = isLost || (isOfServer(error) && STALE.test(error.code));
+      if (isLost || (isOfServer(error) && STALE.test(error.code))) state = "spent";
       throw isLost ? new Lost(error) : error;
     } finally {
-      client.release(isSpent);
-      client.removeListener("error", goneWhileIdle);
+      this.#connections.giveBack(client, state);
     }
   }
 }
@@ -276,6 +274,3 @@ function isOfServer(error: unknown): error is ServerError {
 function isGiven(database: unknown): database is PostgresPool | PostgresClient {
   return typeof (database as PostgresClient | null)?.query === "function";
 }
-
-/** Heard, so that it ends no process: the pool lets go of the connection, and a statement tells of it. */
-function goneWhileIdle(): void {}
