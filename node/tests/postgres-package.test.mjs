@@ -59,7 +59,7 @@ for (const [what, others, program] of [
      export const stores: Store[] = [
        new PostgresStore(new pg.Pool(config)),
        new PostgresStore(new pg.Client()),
-       new PostgresStore(config as object),
+       new PostgresStore(config),
        new PostgresStore({ host: "localhost", password: async () => "..." }),
      ];`,
   ],

@@ -30,7 +30,7 @@ export interface PostgresPool {
   removeListener(event: "error", listener: (error: Error) => void): unknown;
 }
 
-/** What a pool is made of: whatever `pg` takes for a `Pool`. */
+/** What a pool is made of: what `pg` takes for a `Pool`, whatever else that may be. */
 export interface PostgresConfig {
   connectionString?: string | undefined;
   host?: string | undefined;
@@ -42,7 +42,18 @@ export interface PostgresConfig {
   ssl?: boolean | object | undefined;
   /** How many connections there are at most; 10 unless told otherwise. */
   max?: number | undefined;
-  [setting: string]: unknown;
+  /** How long to wait for a connection, in milliseconds; 30000 unless told otherwise. */
+  connectionTimeoutMillis?: number | undefined;
+  idleTimeoutMillis?: number | null | undefined;
+  statement_timeout?: number | false | undefined;
+  lock_timeout?: number | undefined;
+  query_timeout?: number | undefined;
+  application_name?: string | undefined;
+  fallback_application_name?: string | undefined;
+  /** For the server's settings: `-c default_transaction_isolation=...`. */
+  options?: string | undefined;
+  keepAlive?: boolean | undefined;
+  allowExitOnIdle?: boolean | undefined;
 }
 
 interface Pg {
