@@ -3,7 +3,7 @@ import { accessFinding, type OnFinding } from "./access.js";
 import { invalid } from "./arguments.js";
 import type { Answer, Request, Store, StoredEvent } from "./contract.js";
 import type { ErrorCode } from "./error-codes.js";
-import { guarded, StrongroomError } from "./errors.js";
+import { guarded, StrongroomError, translated } from "./errors.js";
 import type { NativeSecret, NativeSession, Text } from "./native.js";
 import type { OnEvent, ReadEnv, ReadFile, Rotator } from "./options.js";
 import { handleOf, Secret } from "./secret.js";
@@ -40,7 +40,7 @@ export async function drive(session: NativeSession, host: Host, operation: strin
   const causes: Causes = {};
   try {
     for (;;) {
-      const json = guarded(() => session.step(Date.now(), reply), operation);
+      const json = await stepped(session, reply, operation);
       const step = JSON.parse(json) as StepTaken;
       for (const event of step.committed ?? [])
         await told("onEvent", () => host.onEvent?.(auditEvent(event as Wire)));
@@ -64,6 +64,19 @@ export async function drive(session: NativeSession, host: Host, operation: strin
     }
   } finally {
     session.close();
+  }
+}
+
+/** What a session says next; while it takes long, the event loop goes on. */
+async function stepped(
+  session: NativeSession,
+  reply: string | undefined,
+  operation: string,
+): Promise<string> {
+  try {
+    return await (session.stepLong?.(Date.now(), reply) ?? session.step(Date.now(), reply));
+  } catch (error) {
+    throw translated(error, operation);
   }
 }
 

@@ -52,6 +52,8 @@ export interface NativeOpened {
 
 export interface NativeSession {
   step(now: number, reply?: string): string;
+  /** The same in another thread, where there are threads and the next step may take a second; nothing otherwise. */
+  stepLong?(now: number, reply?: string): Promise<string> | null | undefined;
   /** Gives a value: of an operation on many before its first step, or what the next answer tells of. */
   offer(value: NativeSecret): void;
   /** The value that goes with the open request, or the next one that the operation gave. */

@@ -6,6 +6,7 @@
 use age::armor::{ArmoredReader, ArmoredWriter, Format};
 use age::secrecy::SecretString;
 use age::{DecryptError, Decryptor, Encryptor, scrypt, x25519};
+use std::borrow::Cow;
 use std::io::{Read, Write};
 use strongroom::ops::ARCHIVE_MAX;
 use strongroom::{Error, ErrorCode, Result, SecretBytes};
@@ -185,7 +186,7 @@ pub fn open(file: &[u8], with: &Identities) -> Result<SecretBytes> {
 }
 
 /// The bytes of a file that may be armored. Errors: `BACKUP_INVALID`, `LIMIT_EXCEEDED`.
-fn dearmored(file: &[u8]) -> Result<Vec<u8>> {
+fn dearmored(file: &[u8]) -> Result<Cow<'_, [u8]>> {
     // Armor takes a third more, and the ends of its lines.
     if file.len() > PLAIN_MAX / 2 * 3 {
         return Err(Error::new(ErrorCode::LimitExceeded, "the file is too large: an archive has at most 64 MiB"));
@@ -193,11 +194,14 @@ fn dearmored(file: &[u8]) -> Result<Vec<u8>> {
     if file.is_empty() {
         return Err(unopened("it is empty"));
     }
+    if !file.trim_ascii_start().starts_with(b"-----BEGIN") {
+        return Ok(Cow::Borrowed(file));
+    }
     let mut bytes = Vec::new();
     ArmoredReader::new(file)
         .read_to_end(&mut bytes)
         .map_err(|_| unopened("its armor is broken: it was cut short, or altered"))?;
-    Ok(bytes)
+    Ok(Cow::Owned(bytes))
 }
 
 /// The same file, when its header is no longer than it may be. Errors: `BACKUP_INVALID`.

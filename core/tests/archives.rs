@@ -447,7 +447,9 @@ fn names_that_climb_are_odd_or_there_twice_are_refused_whole() {
 #[test]
 fn what_a_secret_s_line_can_t_say_is_refused() {
     let archive = archive();
-    let edits: [(&str, fn(&mut Value)); 9] = [
+    let edits: [(&str, fn(&mut Value)); 11] = [
+        ("an escape", |about| about["created_by"] = json!("\u{1b}[2J")),
+        ("two lines", |about| about["versions"][0]["by"] = json!("a\nb")),
         ("unknown field", |about| about["path"] = json!("x")),
         ("missing field", |about| drop(about.as_object_mut().unwrap().remove("state"))),
         ("no version", |about| about["versions"] = json!([])),

@@ -359,6 +359,8 @@ fn cases() -> Vec<Case> {
     other("set while a root is renewed", &half, mine, None, set_a());
     other("confirm a rotation while a root is renewed", &half, mine, None, confirm);
     let identify: Make = Box::new(move |v, e| shown(v.identify(&actor("alice"), None, secret("a two"), e).unwrap()));
+    let import: Make = Box::new(move |v, e| shown(support::importing(v, &actor("alice"), "A", e)));
+    other("import while a root is renewed", &half, mine, None, import);
     other("identify while a root is renewed", &half, mine, None, identify);
     other(
         "renew_root again",

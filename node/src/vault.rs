@@ -3,7 +3,10 @@
 use crate::keyring::NativeKeyring;
 use crate::secret::NativeSecret;
 use crate::watch::NativeWatch;
+use crate::wrapped::rejected;
 use crate::{Thrown, thrown};
+use napi::bindgen_prelude::AsyncTask;
+use napi::{Env, Task};
 use napi_derive::napi;
 use std::sync::Arc;
 use strongroom::SecretBytes;
@@ -41,7 +44,7 @@ impl NativeVault {
     pub fn begin(&self, operation: String, value: Option<&NativeSecret>) -> Result<NativeSession, Thrown> {
         // A copy of its own: the caller may wipe the secret while the operation goes on.
         let value = value.map(|value| value.get().map(|value| SecretBytes::copy_of(value.expose()))).transpose()?;
-        Session::begin(&self.vault, &operation, value).map(|session| NativeSession { session }).map_err(thrown)
+        Session::begin(&self.vault, &operation, value).map(held).map_err(thrown)
     }
 
     /// What it has seen, in the text format of Prometheus.
@@ -54,7 +57,7 @@ impl NativeVault {
 /// One operation under way.
 #[napi]
 pub struct NativeSession {
-    session: Session,
+    session: Arc<Session>,
 }
 
 #[napi]
@@ -63,6 +66,13 @@ impl NativeSession {
     #[napi]
     pub fn step(&self, now_millis: f64, reply: Option<String>) -> Result<String, Thrown> {
         self.session.step(now_millis, reply.as_deref()).map_err(thrown)
+    }
+
+    /// The same in a thread of libuv's pool, when the next step may take a second.
+    #[napi]
+    pub fn step_long(&self, now_millis: f64, reply: Option<String>) -> Option<AsyncTask<Stepping>> {
+        let session = &self.session;
+        session.is_long().then(|| AsyncTask::new(Stepping { session: Arc::clone(session), now_millis, reply }))
     }
 
     /// Gives a value: of an operation on many before its first step, or what the next answer tells of.
@@ -85,11 +95,35 @@ impl NativeSession {
     }
 }
 
+fn held(session: Session) -> NativeSession {
+    NativeSession { session: Arc::new(session) }
+}
+
+/// A step that takes a while.
+pub struct Stepping {
+    session: Arc<Session>,
+    now_millis: f64,
+    reply: Option<String>,
+}
+
+impl Task for Stepping {
+    type Output = strongroom::Result<String>;
+    type JsValue = String;
+
+    fn compute(&mut self) -> napi::Result<Self::Output> {
+        Ok(self.session.step(self.now_millis, self.reply.as_deref()))
+    }
+
+    fn resolve(&mut self, env: Env, output: Self::Output) -> napi::Result<String> {
+        output.map_err(|error| rejected(env, error))
+    }
+}
+
 /// Starts the conformance kit, for a store that is to be put to the test.
 #[napi]
 #[must_use]
 pub fn begin_store_check() -> NativeSession {
-    NativeSession { session: Session::of_store_check() }
+    held(Session::of_store_check())
 }
 
 /// The statements of a SQLite store, by name, as JSON.

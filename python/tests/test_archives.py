@@ -153,12 +153,9 @@ def test_a_vault_goes_to_another_with_values_versions_settings_and_history(
         ("import_history", "bob"),
         ("set", "bob"),
     ]
-    assert report.events == sum(len(source.audit(name, actor="x", namespace=space)) - 1 for space, name in NAMES)
+    assert report.events == 10
     target.verify_audit(actor="bob")
     source.verify_audit(actor="alice")
-
-
-NAMES = [("app", "B"), ("default", "A"), ("default", "GONE")]
 
 
 def test_a_passphrase_opens_what_it_was_exported_for_as_text_too(make: Callable[[], Vault], source: Vault) -> None:

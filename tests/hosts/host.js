@@ -14,8 +14,13 @@ export class Host {
   #vault;
   #surroundings = new Surroundings();
 
-  /** `library` is the package, `native` its module of that name; `openFile` opens a store in a file, where there are files. */
-  constructor(library, native, openFile) {
+  /**
+   * `library` is the package, `native` and `archives` its modules of that name; `openFile` opens a store in a file, where there
+   * are files.
+   */
+  constructor(library, native, archives, openFile) {
+    // Archives cross as they are: the files that they are sealed in are random.
+    archives.sealedBy({ seal: (archive) => archive.slice(), open: (file) => file.slice() });
     this.#library = library;
     this.#native = native;
     this.#openFile = openFile;
@@ -44,6 +49,7 @@ export class Host {
       case "keys":
         return Keyring.parse(given.key).keys;
       case "export":
+        if (given.key === undefined) return this.#exported(given);
         return Keyring.parse(given.key).dangerousExport();
       case "encrypt":
         return Keyring.parse(given.key).encrypt(octets(given.value), {
@@ -93,6 +99,11 @@ export class Host {
 
   #opened({ rows, page }) {
     return page === null ? RowStore.from(rows) : TapedStore.from(this.#library, rows, page);
+  }
+
+  async #exported(given) {
+    this.#tape?.rewind();
+    return hex(await this.#vault.export({ passphrase: "none", ...inWords(given) }));
   }
 
   #open({ key, options: { vault_id, value_max, proposal_millis, ...options } }, store) {
@@ -177,6 +188,8 @@ export class Host {
       }
       case "set_many":
         return vault.setMany(options.values, without(options, "values"));
+      case "import":
+        return vault.import(given, { passphrase: "none", ...options });
       case "import_env":
         this.#native.install(this.#native.native(), () => options.environment);
         return vault.importEnv(without(options, "environment"));
@@ -263,6 +276,7 @@ const without = (options, ...names) =>
   Object.fromEntries(Object.entries(options).filter(([name]) => !names.includes(name)));
 
 const WORDS = {
+  on_conflict: (what) => ["onConflict", what],
   if_exists: (what) => ["ifExists", what],
   dry_run: (is) => ["dryRun", is],
   expires_at: (at) => ["expiresAt", new Date(at)],

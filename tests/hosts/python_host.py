@@ -11,7 +11,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import strongroom
-from strongroom import Actor, Grant, Keyring, Manifest, Secret, SigningKey, StrongroomError, Vault, _native
+from strongroom import Actor, Grant, Keyring, Manifest, Secret, SigningKey, StrongroomError, Vault, _archives, _native
+from strongroom._call import Given, Operation
 from strongroom.stores import SQLiteStore
 
 from hosts.rows import RowStore
@@ -153,6 +154,14 @@ class PythonHost:
             given["signing_key"] = SigningKey.parse(given["signing_key"], name=given.pop("signer"))
         if what == "export_audit":
             return list(self._vault.export_audit(**given, actor=actor))
+        if what == "export":
+            # As it is: the file that it is sealed in is random.
+            plain = {**given, "plain": True}
+            return self._vault._run(Operation("export", actor, plain, _archives._file)).hex()
+        if what == "import":
+            archive = Given(bytes.fromhex(given.pop("value")))
+            plain = {**given, "with": "plain"}
+            return self._vault._run(Operation("import", actor, plain, _archives._report, archive))
         if what == "revoke":
             given["grant_id"] = given.pop("id")
         if what in ("import_env", "provision", "check"):

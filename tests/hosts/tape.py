@@ -77,7 +77,7 @@ class _TapedVault:
 class _TapedSession:
     def __init__(self, tape: Tape, session: _native.Session) -> None:
         self._tape, self._session, self._has_begun = tape, session, False
-        self.close = session.close
+        self.close, self.is_long = session.close, session.is_long
 
     def offer(self, value: _native.Secret) -> None:
         # Before the first step it is an argument, and stands in the script.

@@ -1,7 +1,7 @@
 //! The operations of a vault, by their names on the wire and with the arguments that they have there, through the API of
 //! Rust.
 
-use crate::{Failure, Octets, hex, history, many};
+use crate::{Failure, Octets, archives, hex, history, many};
 use serde_json::{Value, json};
 use strongroom::crypto::KeyId;
 use strongroom::generate::Generator;
@@ -152,6 +152,8 @@ pub(crate) fn begin(vault: &Vault, request: Json) -> Result<Flow<Value>, Failure
             let text = SecretBytes::new(given.take::<String>("text")?.into_bytes());
             vault.command(&actor, text, entropy).map(|told| json!(told))
         }
+        "export" => archives::export(vault, &mut given, &actor)?,
+        "import" => archives::import(vault, &mut given, &actor)?,
         other => many::begin(other, vault, &mut given, &actor)?
             .ok_or_else(|| Error::new(ErrorCode::InvalidArgument, "this is no operation of a vault"))?,
     };

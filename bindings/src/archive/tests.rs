@@ -72,7 +72,7 @@ fn a_file_that_is_cut_anywhere_is_refused() {
 #[test]
 fn a_file_with_any_bit_flipped_is_refused() {
     let file = file(Form::Binary);
-    for place in (0..600).chain((600..file.len()).step_by(997)) {
+    for place in (0..600).step_by(3).chain((600..file.len()).step_by(1997)) {
         let mut altered = file.clone();
         altered[place] ^= 1;
         assert_eq!(refused(&altered, &keys()).code(), ErrorCode::BackupInvalid, "{place}");

@@ -20,6 +20,9 @@ const HEADER_MAX: usize = 1024;
 /// The least that a secret takes, in bytes, so that a header can't promise more of them than there is room for.
 const SECRET_MIN: usize = 100;
 
+/// The longest that says who made something, in bytes: old programs wrote more than an actor's id there.
+const BY_MAX: usize = 4096;
+
 /// The largest version number: what every host has exactly.
 const NUMBER_MAX: u64 = (1 << 53) - 1;
 
@@ -120,6 +123,10 @@ fn check(about: &About) -> Result<()> {
         || numbers().any(|number| !(1..=NUMBER_MAX).contains(&number))
     {
         return Err(invalid("its versions are not 1 to 10, newest first"));
+    }
+    let by = about.versions.iter().map(|version| &version.by).chain([&about.created_by]).flatten();
+    if by.into_iter().any(|text| text.len() > BY_MAX || text.contains(char::is_control)) {
+        return Err(invalid("it says of somebody what is no name"));
     }
     let previous = |number: u64| numbers().skip(1).any(|other| other == number);
     if about.grace.len() >= VERSIONS_MAX || !about.grace.iter().all(|grace| previous(grace.version)) {

@@ -7,6 +7,7 @@
 use super::Event;
 use crate::crypto::MacKey;
 use crate::encoding::{Encoder, hex};
+use crate::ident::Actor;
 use crate::record::read_mac;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -17,9 +18,18 @@ use sha2::{Digest, Sha256};
 const IMPORTED: &str = "imported:";
 
 impl Event {
-    /// Whether it happened in another vault.
-    pub(crate) fn is_foreign(&self) -> bool {
+    /// Whether it happened in another vault, and came from there with the secret.
+    pub fn is_foreign(&self) -> bool {
         self.stream.as_ref().is_some_and(|stream| stream.starts_with(IMPORTED))
+    }
+
+    /// Whether its texts are such as a vault writes, so that whoever shows them shows lines.
+    fn is_plain(&self) -> bool {
+        let Event { action, secret_uid, actor, platform, outcome, code, reason, digest, rule, .. } = self;
+        [action, secret_uid, actor, platform, outcome, code, reason, digest, rule]
+            .into_iter()
+            .flatten()
+            .all(|text| text.len() <= Actor::MAX && !text.contains(char::is_control))
     }
 }
 
@@ -55,6 +65,9 @@ pub(crate) fn verify_enclosed(
         }
         if event.at.is_none() || event.action.is_none() || event.outcome.is_none() {
             return Err("an event does not say what happened");
+        }
+        if !event.is_plain() {
+            return Err("an event holds what no vault writes there");
         }
         if event.prev_mac.as_ref() != last {
             return Err("an event is missing, or out of order");

@@ -11,7 +11,7 @@ use super::scene::Scene;
 use super::transact::{Access, Call, Detail, Each, EventPlan, Plan, Writes, authorized, transact};
 use super::verify_audit::examine_chain_of;
 use crate::archive::{self, ARCHIVE_SECRETS_MAX, About, AboutVersion, Archive, Entry};
-use crate::audit::{Action, enclose};
+use crate::audit::{Action, Event, VAULT_STREAM, enclose};
 use crate::crypto::MacKey;
 use crate::encoding::hex;
 use crate::entropy::make_bytes;
@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{Io, ListQuery, PAGE_LIMIT};
 use crate::ident::{Actor, Slot};
 use crate::policy::Permission;
-use crate::record::{RecordKind, SecretRecord};
+use crate::record::{Grace, RecordKind, SecretRecord};
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
 use alloc::format;
@@ -205,18 +205,15 @@ fn exported(scene: &Scene<'_>, actor: &Actor, place: &Place<'_>) -> Result<(Each
     Ok((Each { secret, stream, detail, access: Access::Read }, Entry { about, values, history: Vec::new() }))
 }
 
-fn graces(secret: &SecretRecord, versions: &[AboutVersion]) -> Vec<crate::record::Grace> {
+fn graces(secret: &SecretRecord, versions: &[AboutVersion]) -> Vec<Grace> {
     let is_there = |number| versions.iter().skip(1).any(|version| version.number == number);
     secret.grace.iter().filter(|grace| is_there(grace.version)).cloned().collect()
 }
 
 /// Adds whatever happened under the names, once the whole history of the vault was verified.
 async fn add_history(io: &Io, settings: &Settings, slots: &[Slot], archive: &mut Archive) -> Result<()> {
-    let mut events = examine_chain_of(io, settings, slots).await?;
-    // Streams come one after the other; what happened is told in the order in which it did.
-    events.sort_by_key(|event| event.at);
     let key = MacKey::of(&archive.history_key);
-    for event in events {
+    for event in examine_chain_of(io, settings, slots).await? {
         let place = (event.namespace.as_deref(), event.name.as_deref());
         let found = archive
             .entries
@@ -226,9 +223,26 @@ async fn add_history(io: &Io, settings: &Settings, slots: &[Slot], archive: &mut
         }
     }
     for Entry { about, history, .. } in &mut archive.entries {
+        put_in_order(history);
         enclose(history, &key);
         about.events = history.len();
         about.end = history.last().and_then(|event| event.mac.clone());
     }
     Ok(())
+}
+
+/// Puts what happened under one name in the order in which it did, given stream by stream. What is of the same instant: the
+/// vault's stream has the order of its own, and a secret's events come after the one that it came to be by.
+fn put_in_order(history: &mut [Event]) {
+    let is_of_vault = |event: &Event| event.stream.as_deref() == Some(VAULT_STREAM);
+    let made: Vec<(Option<String>, u64)> = history
+        .iter()
+        .filter(|event| is_of_vault(event))
+        .map(|event| (event.secret_uid.clone(), event.seq.unwrap_or_default()))
+        .collect();
+    let place = |event: &Event| match event.seq {
+        Some(seq) if is_of_vault(event) => (seq, false),
+        _ => (made.iter().find(|(uid, _)| *uid == event.stream).map_or(0, |(_, seq)| *seq), true),
+    };
+    history.sort_by_key(|event| (event.at, place(event)));
 }

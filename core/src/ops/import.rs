@@ -19,6 +19,7 @@ use crate::policy::Permission;
 use crate::record::{Grace, Reason, RecordKey, SecretRecord, SecretState, Version};
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -189,7 +190,7 @@ fn is_denied(refusal: Option<&Error>) -> bool {
 
 /// What is done with a secret of the archive.
 enum Decided<'a> {
-    Write(ImportOutcome, alloc::boxed::Box<Each>),
+    Write(ImportOutcome, Box<Each>),
     Leave(ImportOutcome, &'a SecretRecord),
 }
 
@@ -223,7 +224,7 @@ fn decide<'a>(
     // What makes a secret, or changes it, is a `set` wherever the value came from: the reason tells that.
     let detail = Detail { reason: Some(Reason::Import), rule, ..Detail::of(Action::Set) };
     let stream = place.own_stream(&secret);
-    Ok(Decided::Write(outcome, alloc::boxed::Box::new(Each { stream, secret, detail, access: Access::Written })))
+    Ok(Decided::Write(outcome, Box::new(Each { stream, secret, detail, access: Access::Written })))
 }
 
 fn current(entry: &Entry) -> Result<(&AboutVersion, &SecretBytes)> {

@@ -687,8 +687,9 @@ class Vault:
         An identity is an `AGE-SECRET-KEY-1...` line or the whole file that `age-keygen` wrote. New secrets come with
         all their versions, sealed under this vault's key; those that are there fail the whole, are skipped, or are
         replaced by a new version. Their history comes along, and is closed. A `dry_run` tells what would be done.
-        Raises `BackupInvalidError`, with the reason, for a file that cannot be opened or is no archive; `SecretExistsError`,
-        `NameInvalidError`, `ValueInvalidError`, `VersionCompromisedError`, `SecretExpiredError`, `LimitExceededError`.
+        Raises `BackupInvalidError`, with the reason, for a file that cannot be opened or is no archive;
+        `NameInvalidError`, `SecretExistsError`, `ValueInvalidError`, `VersionCompromisedError`, `SecretExpiredError`,
+        `LimitExceededError`.
         """
         opening = archives.Opening(passphrase, identities)
         del passphrase, identities
