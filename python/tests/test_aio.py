@@ -61,7 +61,7 @@ def test_both_vaults_have_the_same_methods_with_the_same_parameters() -> None:
 def test_every_method_is_a_coroutine_function_to_those_who_ask() -> None:
     spec = create_autospec(aio.Vault, instance=True)
     theirs = methods(aio.Vault)
-    for pages in ("rekey_pages", "renew_root_pages"):
+    for pages in ("export_audit", "rekey_pages", "renew_root_pages"):
         assert inspect.isasyncgenfunction(theirs.pop(pages))
     # It asks the store nothing, so there is nothing to wait for.
     assert inspect.signature(theirs.pop("metrics")).return_annotation == "str"

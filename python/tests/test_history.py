@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from strongroom import Actor, Checkpoint, Keyring, SigningKey, StrongroomError, Vault, aio
 from strongroom.errors import AuditTamperedError, BackupInvalidError, InvalidArgumentError, PermissionDeniedError
 from strongroom.stores import MemoryStore, SQLiteStore
