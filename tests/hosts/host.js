@@ -73,6 +73,8 @@ export class Host {
         return null;
       case "dump":
         return this.#store.dump();
+      case "metrics":
+        return this.#vault.metrics({ prefix: given.prefix });
       case "fix_entropy":
         this.#tape ??= Tape.install(this.#native);
         this.#native.native().fixEntropy(given.seed);

@@ -104,6 +104,9 @@ class PythonHost:
         assert isinstance(self._store, RowStore)
         return self._store.dump()
 
+    def do_metrics(self, prefix: str) -> str:
+        return self._vault.metrics(prefix)
+
     def do_fix_entropy(self, seed: int) -> None:
         self._tape = self._tape or Tape.install()
         vars(_native)["fix_entropy"](seed)

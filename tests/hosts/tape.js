@@ -15,7 +15,10 @@ export class Tape {
     const [tape, whole] = [new Tape(), native()];
     const openVault = (keyring, options) => {
       const vault = whole.openVault(keyring, options);
-      return { begin: (operation, value) => tape.#taping(vault.begin(operation, value)) };
+      return {
+        begin: (operation, value) => tape.#taping(vault.begin(operation, value)),
+        metrics: (prefix) => vault.metrics(prefix),
+      };
     };
     install({ ...whole, openVault });
     const system = Date.now.bind(Date);

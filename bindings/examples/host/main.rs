@@ -79,7 +79,7 @@ fn answer(host: &mut VaultHost, line: &str) -> Result<Value, Failure> {
         "generate" | "keys" | "export" | "encrypt" | "decrypt" | "inspect" if request.get("actor").is_none() => {
             Ok(serde_json::from_value::<KeyringRequest>(request)?.answer(host.tape.now())?)
         }
-        "open" | "reopen" | "dump" | "put" | "clock" | "faults" | "host" | "taken" => {
+        "open" | "reopen" | "dump" | "metrics" | "put" | "clock" | "faults" | "host" | "taken" => {
             host.answer(serde_json::from_value::<VaultRequest>(request)?)
         }
         _ => host.operate(line),
