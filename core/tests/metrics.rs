@@ -183,6 +183,8 @@ fn proposals_count_as_calls_and_turn_nothing_until_they_are_confirmed() {
     let before = samples(&world)[turned];
     let proposed = world.propose("A", Change::Rotate, Some("two")).unwrap().id;
     assert_eq!(samples(&world)[turned], before);
+    let turned_all = |world: &World| counted(world, &["secret_rotation_timestamp_seconds"]).len();
+    assert_eq!(turned_all(&world), 1, "a proposal is no secret");
     world.act(|v, a, e| v.confirm(a, &proposed, e)).unwrap();
     let after = samples(&world)[turned];
     assert!(after > before, "{after}");

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -233,3 +235,14 @@ def test_hooks_that_cannot_be_called_are_refused(keyring: Keyring) -> None:
         Vault(keyring, MemoryStore(), access_rules=BURST, on_finding=cast("Any", 7))
     with pytest.raises(InvalidArgumentError):
         Vault(keyring, MemoryStore(), access_rules=BURST, on_finding=hook)
+
+
+def test_the_example_of_the_page_runs_as_it_stands(keyring: Keyring, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "metrics.md").read_text()
+    [code] = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "AccessWatch" in block]
+    store = MemoryStore()
+    Vault(keyring, store).set("A", "one", actor="alice")
+    names: dict[str, Any] = {"keyring": keyring, "store": store}
+    exec(code, names)  # noqa: S102
+    names["vault"].get("A", actor="mallory")
+    assert capsys.readouterr().out == "first_reader mallory\n"
