@@ -1,7 +1,7 @@
 /** The run loop: a session asks, the host answers, until the session is done. */
 import { accessFinding, type OnFinding } from "./access.js";
 import { invalid } from "./arguments.js";
-import type { Answer, Request, Store, StoredEvent } from "./contract.js";
+import type { Answer, Request, Store, StoredEvent, StoreRequest } from "./contract.js";
 import type { ErrorCode } from "./error-codes.js";
 import { guarded, StrongroomError, translated } from "./errors.js";
 import type { NativeSecret, NativeSession, Text } from "./native.js";
@@ -23,6 +23,8 @@ export interface Host {
   file?: ReadFile | undefined;
   onEvent?: OnEvent | undefined;
   onFinding?: OnFinding | undefined;
+  /** The store that the vault is copied to. */
+  target?: Store | undefined;
 }
 
 /** What an operation came to: what is told of it, and the values that it gave, in the order in which it tells of them. */
@@ -104,19 +106,24 @@ async function answered(
   session: NativeSession,
   causes: Causes,
 ): Promise<Answer> {
-  const { store } = host;
-  if ("load" in request) return { load: { records: await store.load(request.load.keys) } };
-  if ("list" in request) return { list: await store.list(request.list.query, request.list.cursor) };
-  if ("events" in request) return { events: await store.events(request.events.query, request.events.cursor) };
-  if ("commit" in request) {
-    const answer = await store.commit(request.commit.change_set);
-    return answer === "failed" ? { failed: { applied: "no" } } : { commit: answer };
-  }
+  if ("target" in request)
+    return host.target === undefined
+      ? { unsupported: {} }
+      : await stored(request.target.request, host.target);
   if ("read_env" in request) return await found(request.read_env.names, host.env, session, causes);
   if ("read_file" in request) return await found(request.read_file.paths, host.file, session, causes);
   if ("rotate" in request) return await rotated(request.rotate, host.rotator, session);
+  if (!("wait" in request)) return await stored(request, host.store);
   await new Promise((resolve) => setTimeout(resolve, request.wait.millis));
   return { wait: {} };
+}
+
+async function stored(request: StoreRequest, store: Store): Promise<Answer> {
+  if ("load" in request) return { load: { records: await store.load(request.load.keys) } };
+  if ("list" in request) return { list: await store.list(request.list.query, request.list.cursor) };
+  if ("events" in request) return { events: await store.events(request.events.query, request.events.cursor) };
+  const answer = await store.commit(request.commit.change_set);
+  return answer === "failed" ? { failed: { applied: "no" } } : { commit: answer };
 }
 
 /** What was found of each; one that can't be read takes nothing from the others. */

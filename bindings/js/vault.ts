@@ -2,6 +2,7 @@
 import { watchOf } from "./access.js";
 import { type ExportOptions, exported, type ImportOptions, type ImportReport, imported } from "./archives.js";
 import { instant, invalid, listOfText, optional, refuseUnknown, textOnly, wholeNumber } from "./arguments.js";
+import type { Store } from "./contract.js";
 import { drive, type Host } from "./driver.js";
 import { guarded } from "./errors.js";
 import { handleOf as keyringHandle } from "./keyring.js";
@@ -51,6 +52,7 @@ import type {
   Census,
   CommandReply,
   Confirmed,
+  Copied,
   Grant,
   Granted,
   Identified,
@@ -95,8 +97,7 @@ export class Vault {
     const { readEnv, readFile, onEvent, events, accessRules, onFinding, ...unknown } = rest;
     refuseUnknown(unknown, "the vault's options");
     if (onEvent !== undefined && typeof onEvent !== "function") throw invalid("onEvent must be a function");
-    const callbacks = [store?.load, store?.list, store?.commit, store?.events];
-    if (callbacks.some((callback) => typeof callback !== "function")) {
+    if (!isStore(store)) {
       throw invalid("the vault's options give no store: it has the methods load, list, commit and events");
     }
     const limits = { value_max: valueMax, proposal_millis: proposalMillis };
@@ -528,6 +529,19 @@ export class Vault {
   }
 
   /**
+   * Copies the vault to another store, an empty one, with its history: all answers are the same there.
+   *
+   * Nobody may use the vault meanwhile. A copy that was cut short is no vault, and every operation refuses it: empty that
+   * store and copy again. Throws `INVALID_ARGUMENT` for a target that is not empty, `CONFLICT` when the vault was used
+   * meanwhile, `RECORD_TAMPERED`, `AUDIT_TAMPERED`.
+   */
+  async copyTo(target: Store, options: ActorOptions): Promise<Copied> {
+    if (!isStore(target))
+      throw invalid("that is no store to copy to: it has the methods load, list, commit and events");
+    return camel((await this.#drive("copy_to", common(options), undefined, { target })).told);
+  }
+
+  /**
    * Runs a chat command such as `secret get NAME` and answers in words, values masked. Throws only what the sender can
    * do nothing about, such as `STORAGE_FAILED`; refusals are answered in words, with their `code`.
    */
@@ -582,7 +596,7 @@ export class Vault {
     return (await this.#drive(operation, wire, value)).told;
   }
 
-  async #drive(operation: string, wire: Wire, value?: Text | Secret, { rotator, offered = [] }: Beside = {}) {
+  async #drive(operation: string, wire: Wire, value?: Text | Secret, { offered = [], ...more }: Beside = {}) {
     const own = value === undefined || value instanceof Secret ? undefined : Secret.of(value);
     const secret = own ?? (value as Secret | undefined);
     let session: NativeSession;
@@ -599,14 +613,14 @@ export class Vault {
       session.close();
       throw error;
     }
-    const host = rotator === undefined ? this.#host : { ...this.#host, rotator };
-    return await drive(session, host, operation); // Awaited, so that an error's stack shows who called.
+    return await drive(session, { ...this.#host, ...more }, operation); // Awaited, so that an error's stack shows who called.
   }
 }
 
-/** What an operation has beside its value: who makes new ones, and the values of one on many. */
+/** What an operation has beside its value: who makes new ones, another store, and the values of one on many. */
 interface Beside {
   rotator?: Rotator | undefined;
+  target?: Store | undefined;
   offered?: (Text | Secret)[];
 }
 
@@ -618,6 +632,11 @@ function offer(session: NativeSession, value: Text | Secret, operation: string):
   } finally {
     own?.wipe();
   }
+}
+
+function isStore(store: Store): boolean {
+  const callbacks = [store?.load, store?.list, store?.commit, store?.events];
+  return callbacks.every((callback) => typeof callback === "function");
 }
 
 function checkRotator(rotator: Rotator): void {

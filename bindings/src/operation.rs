@@ -214,6 +214,7 @@ pub(crate) fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) 
         "export" => exchange::export(vault, &mut given, &actor)?,
         "import" => exchange::import(vault, &mut given, &actor)?,
         "adopt" => told(vault.adopt(&actor, entropy), tell),
+        "copy_to" => told(vault.copy_to(&actor, entropy), tell),
         "command" => told(vault.command(&actor, given.value()?, entropy), tell),
         _ => return Err(invalid("the operation: there is none of that name")),
     };

@@ -13,6 +13,7 @@ export class Host {
   #store;
   #vault;
   #surroundings = new Surroundings();
+  #how;
 
   /**
    * `library` is the package, `native` and `archives` its modules of that name; `openFile` opens a store in a file, where there
@@ -108,7 +109,12 @@ export class Host {
     return hex(await this.#vault.export({ passphrase: "none", ...inWords(given) }));
   }
 
-  #open({ key, options: { vault_id, value_max, proposal_millis, ...options } }, store) {
+  #open(given, store) {
+    this.#how = given;
+    this.#openVault(given, store);
+  }
+
+  #openVault({ key, options: { vault_id, value_max, proposal_millis, ...options } }, store) {
     const wire = { vaultId: vault_id, valueMax: value_max, proposalMillis: proposal_millis, ...options };
     const { readEnv, readFile } = this.#surroundings;
     this.#store = store;
@@ -176,6 +182,13 @@ export class Host {
         return vault[what](id, options);
       case "set_policy":
         return vault.setPolicy(policy, options);
+      case "copy_to": {
+        const target = this.#store.target();
+        const copied = await vault.copyTo(target, options);
+        // From then on it is the one in use.
+        this.#open(this.#how, target);
+        return copied;
+      }
       case "renew_root":
         return (await vault.renewRootPages(options).next()).value;
       case "rekey":

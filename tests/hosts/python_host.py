@@ -87,7 +87,7 @@ class PythonHost:
         options: dict[str, Any],
     ) -> None:
         own = self._surroundings
-        self._store = store
+        self._store, self._opened = store, (key, options)
         self._vault = Vault(
             Keyring.parse(key),
             store,
@@ -147,6 +147,13 @@ class PythonHost:
         who = given.pop("actor")
         until = who.pop("session_expires_at", None)
         actor = Actor(**who, session_expires_at=None if until is None else instant(until))
+        if what == "copy_to":
+            assert isinstance(self._store, RowStore | TapedStore)
+            target = self._store.target()
+            copied = self._vault.copy_to(target, actor=actor)
+            # From then on it is the one in use.
+            self._open(target, *self._opened)
+            return told(copied)
         if what == "renew_root":
             return next(self._vault.renew_root_pages(**given, actor=actor))
         if what == "rekey":

@@ -122,6 +122,14 @@ export class TapedStore {
     return taped;
   }
 
+  /** An empty store like this one, for its vault to be copied to. */
+  target() {
+    const taped = new TapedStore();
+    taped.#store = new this.#store.constructor();
+    taped.#page = this.#page;
+    return taped;
+  }
+
   /** Adds rows, as another program would. */
   put(rows) {
     const indexes = new Map(rows.indexes?.map(({ key, index }) => [JSON.stringify(key), index]));

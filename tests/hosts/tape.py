@@ -156,6 +156,10 @@ class TapedStore:
         self._store, self._page = MemoryStore(), page
         self.put(rows)
 
+    def target(self) -> TapedStore:
+        """An empty store like this one, for its vault to be copied to."""
+        return TapedStore({"records": [], "events": []}, self._page)
+
     def put(self, rows: dict[str, Any]) -> None:
         """Adds rows, as another program would."""
         indexes = {json.dumps(each["key"]): each["index"] for each in rows.get("indexes", [])}

@@ -148,6 +148,7 @@ pub(crate) fn begin(vault: &Vault, request: Json) -> Result<Flow<Value>, Failure
             vault.resolve(&actor, (&tree, namespace.as_deref()), entropy)?.map(move |told| resolved(&tree, &told))
         }
         "adopt" => vault.adopt(&actor, entropy).map(|told| json!(told)),
+        "copy_to" => vault.copy_to(&actor, entropy).map(|told| json!(told)),
         "command" => {
             let text = SecretBytes::new(given.take::<String>("text")?.into_bytes());
             vault.command(&actor, text, entropy).map(|told| json!(told))

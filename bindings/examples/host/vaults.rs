@@ -5,7 +5,7 @@ use crate::{Failure, operations};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use strongroom::store::drive_with;
+use strongroom::store::{drive_between, drive_with};
 use strongroom::wire::read;
 use strongroom::{Error, ErrorCode, Keyring, Vault};
 use strongroom_bindings::open_vault;
@@ -92,6 +92,14 @@ impl VaultHost {
     pub(crate) fn operate(&mut self, request: &str) -> Result<Value, Failure> {
         self.tape.rewind();
         let flow = operations::begin(self.vault()?, read(request)?)?;
+        if serde_json::from_str::<Value>(request)?["do"] == "copy_to" {
+            let mut target = self.store.target();
+            let stores = (&mut self.store, &mut target);
+            let told = drive_between(flow, stores, self.tape.clone()).map_err(|failed| failed.error)?;
+            // From then on it is the one in use.
+            self.store = target.moved_to();
+            return Ok(told);
+        }
         let mut host = TapedHost { tape: self.tape.clone(), surroundings: &mut self.surroundings };
         Ok(drive_with(flow, &mut self.store, &mut host, self.tape.clone()).map_err(|failed| failed.error)?)
     }

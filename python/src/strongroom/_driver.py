@@ -146,7 +146,17 @@ def _answer(kind: str, asked: Any, session: _native.Session, host: Host, causes:
         return _found(found, causes)
     if kind == "rotate":
         return _UNSUPPORTED if host.rotator is None else (yield from _rotated(asked, session, host.rotator))
-    answer = yield _called(kind, asked, host.store)
+    if kind == "target":
+        if host.target is None:
+            return _UNSUPPORTED
+        [(kind, asked)] = asked["request"].items()
+        return (yield from _answered(kind, asked, host.target))
+    return (yield from _answered(kind, asked, host.store))
+
+
+def _answered(kind: str, asked: Any, store: Store | AsyncStore) -> Answering:
+    """The answer of a store, or `Raised`."""
+    answer = yield _called(kind, asked, store)
     if isinstance(answer, Raised):
         return answer
     if kind == "load":

@@ -83,6 +83,8 @@ class Host:
     rotator: Rotator | AsyncRotator | None = None
     on_event: OnEvent | AsyncOnEvent | None = None
     on_finding: OnFinding | AsyncOnFinding | None = None
+    target: Store | AsyncStore | None = None
+    """The store that the vault is copied to."""
 
     def __post_init__(self) -> None:
         for name in ("read_env", "read_file", "on_event", "on_finding"):

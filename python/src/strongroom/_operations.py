@@ -23,6 +23,7 @@ from strongroom._results import (
     Change,
     CommandReply,
     Confirmed,
+    Copied,
     Grant,
     GrantAction,
     Granted,
@@ -321,6 +322,20 @@ def retire(key_id: str, actor: str | Actor) -> Operation[Retired]:
 
 def adopt(actor: str | Actor) -> Operation[Adopted]:
     return Operation("adopt", actor, {}, lambda outcome: Adopted(**outcome.told))
+
+
+def copy_to(actor: str | Actor) -> Operation[Copied]:
+    return Operation("copy_to", actor, {}, lambda outcome: Copied(**outcome.told))
+
+
+def check_target(target: Any) -> None:
+    """Raises `InvalidArgumentError` for what is no store."""
+    if not all(callable(getattr(target, callback, None)) for callback in CALLBACKS):
+        raise of_code(
+            "INVALID_ARGUMENT",
+            "that is no store to copy to: it has the methods load, list, commit and events",
+            "copy_to",
+        )
 
 
 def command(text: Given, actor: str | Actor) -> Operation[CommandReply]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from strongroom import _archives as archives
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         Change,
         CommandReply,
         Confirmed,
+        Copied,
         Grant,
         GrantAction,
         Granted,
@@ -681,6 +683,20 @@ class Vault:
     def adopt(self, *, actor: str | Actor) -> Adopted:
         """Adopts rows that another program wrote into the store after its adoption; until then they are refused."""
         return self._run(operations.adopt(actor))
+
+    def copy_to(self, target: Store, *, actor: str | Actor) -> Copied:
+        """Copies the vault to another store, an empty one, with its history: all answers are the same there.
+
+        Nobody may use the vault meanwhile. A copy that was cut short is no vault, and every operation refuses it: empty
+        that store and copy again. Raises `InvalidArgumentError` for a target that is not empty, `ConflictError` when
+        the vault was used meanwhile, `RecordTamperedError`, `AuditTamperedError`.
+        """
+        operations.check_target(target)
+        if any(inspect.iscoroutinefunction(getattr(target, callback)) for callback in operations.CALLBACKS):
+            raise asynchronous("copy_to")
+        operation = operations.copy_to(actor)
+        host = replace(self._host, target=target)
+        return operation.result(run(operation.begin(self._handle, host), operation.name))
 
     def command(self, text: str, *, actor: str | Actor) -> CommandReply:
         """Runs a chat command such as `secret get NAME` and answers in words, values masked.

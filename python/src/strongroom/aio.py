@@ -6,6 +6,7 @@ commit that a worker thread is running already goes on there to its own end.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from strongroom import _archives as archives
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         Change,
         CommandReply,
         Confirmed,
+        Copied,
         Grant,
         GrantAction,
         Granted,
@@ -699,6 +701,17 @@ class Vault:
     async def adopt(self, *, actor: str | Actor) -> Adopted:
         """Adopts rows that another program wrote into the store after its adoption; until then they are refused."""
         return await self._run(operations.adopt(actor))
+
+    async def copy_to(self, target: Store | AsyncStore, *, actor: str | Actor) -> Copied:
+        """Copies the vault to another store, an empty one, with its history: all answers are the same there.
+
+        Nobody may use the vault meanwhile. A copy that was cut short is no vault, and every operation refuses it: empty
+        that store and copy again. Raises `InvalidArgumentError` for a target that is not empty, `ConflictError` when
+        the vault was used meanwhile, `RecordTamperedError`, `AuditTamperedError`.
+        """
+        operations.check_target(target)
+        operation = operations.copy_to(actor)
+        return operation.result(await run(operation.begin(self._handle, replace(self._host, target=target))))
 
     @coroutine_function
     def command(self, text: str, *, actor: str | Actor) -> Coroutine[Any, Any, CommandReply]:
