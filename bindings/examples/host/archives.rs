@@ -10,7 +10,8 @@ use strongroom_bindings::OsEntropy;
 
 pub(crate) fn export(vault: &Vault, given: &mut Given, actor: &Actor) -> Result<Flow<Value>, Failure> {
     let (names, namespace): (Option<Vec<String>>, Option<String>) = (given.take("names")?, given.take("namespace")?);
-    let history = if given.take("history")? == Some(false) { WithHistory::No } else { WithHistory::Yes };
+    let history: Option<bool> = given.take("history")?;
+    let history = if history == Some(false) { WithHistory::No } else { WithHistory::Yes };
     let exports = match (names, namespace) {
         (Some(names), namespace) => {
             let slots = names.iter().map(|name| Slot::parse_stored(namespace.as_deref(), name));

@@ -92,7 +92,7 @@ impl VaultHost {
     pub(crate) fn operate(&mut self, request: &str) -> Result<Value, Failure> {
         self.tape.rewind();
         let flow = operations::begin(self.vault()?, read(request)?)?;
-        if serde_json::from_str::<Value>(request)?["do"] == "copy_to" {
+        if serde_json::from_str::<Value>(request)?.get("do") == Some(&json!("copy_to")) {
             let mut target = self.store.target();
             let stores = (&mut self.store, &mut target);
             let told = drive_between(flow, stores, self.tape.clone()).map_err(|failed| failed.error)?;
