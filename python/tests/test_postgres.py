@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -401,6 +403,32 @@ def test_what_is_committed_is_on_disk_though_the_session_would_not_wait_for_it(
         lax.commit()
         assert lax.execute("SHOW synchronous_commit").fetchone() == ("off",)
         lax.rollback()
+
+
+# What is asked of the server.
+
+
+def test_a_request_is_one_round_trip_and_one_transaction(cluster: Cluster, schema: str, tmp_path: Path) -> None:
+    with SQLAlchemyStore(cluster.url(), schema=schema) as store, (tmp_path / "trace").open("w+b") as trace:
+        put_new(store, key("A"))
+        loaded(store, key("A"))
+        told(store, "latest")
+        listed(store)
+        with store._engine.connect() as pooled:
+            native: Any = pooled.connection.driver_connection
+            native.pgconn.trace(trace.fileno())
+        requests: list[Callable[[], object]] = [
+            lambda: put_new(store, key("B")),
+            lambda: loaded(store, key("A"), key("B")),
+            lambda: listed(store),
+            lambda: told(store, "latest"),
+        ]
+        for turn, request in enumerate(requests, 1):
+            request()
+            sent = re.findall(r"\tF\t\d+\t(\w+)", (tmp_path / "trace").read_text())
+            # Prepared when it was asked for the first time; nothing begins a transaction or sets one back.
+            assert sent == ["Bind", "Describe", "Execute", "Sync"] * turn
+        native.pgconn.untrace()
 
 
 # What is said of a server that is far away.
