@@ -19,6 +19,8 @@ import pg from "pg";
 /** Registers a cluster with the test file that calls: it runs before the first test, and is gone after the last. */
 export function cluster(settings = {}) {
   const made = new Cluster(settings);
+  // Also when the process ends in the middle.
+  process.on("exit", () => made.server?.kill("SIGQUIT"));
   before(() => made.make());
   after(() => made.destroy());
   return made;
@@ -75,14 +77,10 @@ class Cluster {
   }
 
   async start() {
-    this.server = spawn(binary("postgres"), ["-D", this.data], {
-      ...this.user,
-      cwd: this.folder,
-      stdio: "ignore",
-    });
-    this.stopped = new Promise((resolve) => this.server.on("exit", resolve));
-    process.once("exit", () => this.server.kill("SIGQUIT"));
+    this.#spawn();
     for (let tries = 0; ; tries += 1) {
+      // What a server that was ended at once has left may still be going away.
+      if (this.server.exitCode !== null) this.#spawn();
       const client = new pg.Client(this.url());
       try {
         await client.connect();
@@ -93,6 +91,12 @@ class Cluster {
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     }
+  }
+
+  #spawn() {
+    const options = { ...this.user, cwd: this.folder, stdio: "ignore" };
+    this.server = spawn(binary("postgres"), ["-D", this.data], options);
+    this.stopped = new Promise((resolve) => this.server.on("exit", resolve));
   }
 
   /** Ends the server as `immediate` does, without a word to anybody, unless another signal is given. */
