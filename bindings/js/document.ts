@@ -1,7 +1,7 @@
 /** A store in anything that keeps one text and can say whether it changed: an object in a bucket, a value in a cache. */
 
 import { Answering } from "./answering.js";
-import { optional, refuseUnknown, wholeNumber } from "./arguments.js";
+import { invalid, optional, refuseUnknown, wholeNumber } from "./arguments.js";
 import type { Answer } from "./contract.js";
 import { guarded } from "./errors.js";
 import { type NativeDocument, native } from "./native.js";
@@ -78,11 +78,11 @@ export class DocumentStore<Tag> extends Answering {
   }
 }
 
-/** How many bytes there may be. */
+/** A whole number from 0 on, as large as the native parts take it. */
 export function size(value: unknown, what: string): number {
-  const bytes = wholeNumber(value, what);
-  // What the native parts take.
-  return Math.min(Math.max(bytes, 0), 2 ** 32 - 1);
+  const number = wholeNumber(value, what);
+  if (number < 0) throw invalid(`${what} must not be negative`);
+  return Math.min(number, 2 ** 32 - 1);
 }
 
 /** Marks what is thrown: the driver then tells the vault that nothing was applied. */

@@ -1,6 +1,6 @@
 /** The vault in one file that only its owner can read. */
 import { Answering } from "../../bindings/js/answering.js";
-import { optional, refuseUnknown, textOnly, wholeNumber } from "../../bindings/js/arguments.js";
+import { optional, refuseUnknown, textOnly } from "../../bindings/js/arguments.js";
 import { size } from "../../bindings/js/document.js";
 import { type ErrorCode, guarded, StrongroomError, translated } from "../../bindings/js/errors.js";
 import { type NativeFile, native } from "./native.js";
@@ -37,10 +37,7 @@ export class FileStore extends Answering {
   constructor(path: string, { lockTimeout, limit, ...unknown }: FileStoreOptions = {}) {
     super();
     refuseUnknown(unknown, "the options of a file store");
-    const [bytes, millis] = [
-      optional(size, limit, "limit"),
-      optional(wholeNumber, lockTimeout, "lockTimeout"),
-    ];
+    const [bytes, millis] = [optional(size, limit, "limit"), optional(size, lockTimeout, "lockTimeout")];
     this.#file = guarded(() => native.makeFile(textOnly(path, "the path"), bytes, millis));
   }
 

@@ -112,6 +112,7 @@ class Client:
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.timeout = 30.0
 
     def read(self) -> tuple[bytes, str] | None:
         status, tag, content = self.request("GET", None, {})
@@ -131,7 +132,7 @@ class Client:
         return "written"
 
     def request(self, method: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, str | None, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=0.3)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
         try:
             connection.request(method, "/vault", body, headers)
             response = connection.getresponse()

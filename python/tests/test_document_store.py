@@ -95,8 +95,10 @@ def test_a_vault_of_asyncio_works_on_it_in_several_tasks_and_loops(client: Clien
 @pytest.mark.parametrize("fault", ["failed after", "lost after", "late", "lost before", "refused before"])
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_put_whose_end_is_not_known_is_found_out_and_done_once(
-    vault: Vault, bucket: Bucket, fault: Fault, times: int
+    vault: Vault, client: Client, bucket: Bucket, fault: Fault, times: int
 ) -> None:
+    if fault == "late":
+        client.timeout = 0.3
     puts = bucket.puts.count(200)
     bucket.faults["PUT"] = [fault] * times
     assert vault.set("A", "sk_test_abc124", actor="alice").version == 2

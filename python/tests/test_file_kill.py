@@ -157,7 +157,7 @@ def test_killed_at_any_system_call_a_writer_leaves_the_old_or_the_new(what: str,
         path = copied(master, tmp_path / "killed")
         ended, trace = run(what, path, "-e", f"inject={name}:signal=SIGKILL:when={which}")
         assert ended.stdout == "", (line, ended)
-        assert any(BEGIN in line for line in trace), f"killed too early, at {line}"
+        assert any(BEGIN in line for line in trace), ("killed too early", line, ended, trace[-3:])
         assert trace[-1] == "+++ killed by SIGKILL +++"
         if what == "set":
             values.append(check_vault(path))
