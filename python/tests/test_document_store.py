@@ -126,6 +126,7 @@ def test_what_is_read_late_is_not_written_over(vault: Vault, bucket: Bucket) -> 
     bucket.faults["GET"] = ["stale", "stale"]
     assert vault.set("B", "sk_test_abc125", actor="alice").version == 1
     assert vault.get("A", actor="alice").reveal() == "sk_test_abc124"
+    assert vault.get("B", actor="alice").reveal() == "sk_test_abc125"
     assert 412 in bucket.puts
     assert vault.verify_audit(actor="alice").events > 0
 
@@ -133,6 +134,7 @@ def test_what_is_read_late_is_not_written_over(vault: Vault, bucket: Bucket) -> 
 def test_a_tag_that_is_not_the_content_s_lets_nothing_be_overwritten(vault: Vault, bucket: Bucket) -> None:
     bucket.faults["GET"] = ["other tag"] * 2
     assert vault.set("A", "sk_test_abc124", actor="alice").version == 2
+    assert vault.get("A", actor="alice").reveal() == "sk_test_abc124"
     assert 412 in bucket.puts
 
 
