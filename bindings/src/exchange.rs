@@ -13,7 +13,6 @@ use strongroom::{Actor, Error, ErrorCode, Flow, Result, SecretBytes, Step, Times
 type Operation = Result<Box<dyn Told>>;
 
 /// What is between an archive and what a host has of it.
-#[cfg_attr(not(feature = "age"), derive(Clone, Copy))]
 enum Wrapping {
     #[cfg(feature = "age")]
     Age(Recipients, Form),
