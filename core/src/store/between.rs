@@ -32,13 +32,16 @@ impl<S: core::error::Error + 'static, T: core::error::Error + 'static> core::err
     }
 }
 
+/// Why an operation failed over two stores.
+pub type FailedBetween<S, D> = Failed<Between<<S as Store>::Error, <D as Store>::Error>>;
+
 /// Drives a flow over a vault's store and the one that it is copied to, to its end: see
 /// [`Vault::copy_to`](crate::Vault::copy_to).
 pub fn drive_between<T: Send + 'static, S: Store, D: Store>(
     mut flow: Flow<T>,
     (store, target): (&mut S, &mut D),
     mut clock: impl Clock,
-) -> Result<T, Failed<Between<S::Error, D::Error>>> {
+) -> Result<T, FailedBetween<S, D>> {
     let (mut reply, mut cause) = (None, None);
     loop {
         match flow.step(clock.now(), reply.take())? {

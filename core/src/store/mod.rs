@@ -7,7 +7,7 @@ mod document;
 mod host;
 mod memory;
 
-pub use between::{Between, drive_between};
+pub use between::{Between, FailedBetween, drive_between};
 pub use blob::{Blob, BlobWritten, DocumentFailed, DocumentStore};
 pub use document::{Content, Document};
 pub use host::{Cause, Host, HostRotation, Refusal};
