@@ -363,9 +363,9 @@ def test_a_sqlite_file_under_load_is_explained(tmp_path: Path) -> None:
     assert told["ok"]
     assert (told["errors"], told["violations"], told["unknown_ends"]) == ([], [], 0)
     assert [phase["secrets"] for phase in told["phases"]] == [300, 3]
-    assert all(phase["operations"] > 20 and phase["kinds"]["get"]["p99_ms"] > 0 for phase in told["phases"])
+    assert all(phase["operations"] > 3 and phase["p99_ms"] > 0 for phase in told["phases"])
     assert told["operations"] >= sum(phase["operations"] for phase in told["phases"]) + 2 + 2
-    assert told["requests"]["commit"] > 20
+    assert told["requests"]["commit"] > 6
     assert told["events"] > 300
     # Nothing of the processes is left out.
     assert len([*read_lines((tmp_path / "histories").glob("*.jsonl"))]) == told["operations"]
@@ -379,14 +379,14 @@ FOLDER = "STRONGROOM_LOAD_TEST"
 class FailsWhenCut(SQLiteStore):
     """Fails for a while when there is a file `cut`, whether it had applied what it was asked or not.
 
-    Not in the process that fills it and reads it in the end: that one commits less.
+    Not in the process that fills it and reads it in the end.
     """
 
-    commits = failures = 0
+    failures = 0
+    works = getattr(sys.modules["__main__"].__spec__, "name", None) == "load.work"
 
     def commit(self, change_set: dict[str, Any], /) -> CommitAnswer:
-        self.commits += 1
-        if self.failures == 0 and self.commits > 20 and _takes(Path(os.environ[FOLDER], "cut")):
+        if self.failures == 0 and self.works and _takes(Path(os.environ[FOLDER], "cut")):
             self.failures = 3
         if self.failures == 0:
             return super().commit(change_set)
