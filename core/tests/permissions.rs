@@ -17,7 +17,8 @@ use strongroom::record::{Change, Record, RecordKey, RecordKind};
 use strongroom::store::MemoryStore;
 use strongroom::wire::Json;
 use strongroom::{
-    Actor, Entropy, Error, ErrorCode as Code, Flow, Keyring, Leaked, Request, Result, Timestamp, Vault, VaultOptions,
+    Actor, Answer, Entropy, Error, ErrorCode as Code, Flow, Keyring, Leaked, Request, Result, Timestamp, Vault,
+    VaultOptions,
 };
 use support::{Seeded, World, actor, code, drive, drive_with, plainly, secret, slot, with_records};
 
@@ -158,16 +159,21 @@ fn attempt(world: &mut World, who: &str, op: &Op) -> (Option<Code>, MemoryStore,
     let mut asked = Vec::new();
     let result = drive_with(flow, &mut world.clock.clone(), |_, request| {
         asked.push(request.clone());
-        match request {
-            Request::Target { request } => target.answer(request),
-            request => store.answer(request),
-        }
+        answer(request, &mut store, &mut target)
     });
     let found = match result {
         Ok(spoken) => spoken.map(|name| Code::from_name(&name).unwrap()),
         Err(error) => Some(error.code()),
     };
     (found, store, asked)
+}
+
+/// What a vault's store says, or the one that it is copied to.
+fn answer(request: &Request, store: &mut MemoryStore, target: &mut MemoryStore) -> Answer {
+    match request {
+        Request::Target { request } => target.answer(request),
+        request => store.answer(request),
+    }
 }
 
 #[test]
@@ -351,6 +357,7 @@ fn a_policy_that_changes_between_load_and_commit_is_asked_anew() {
                 continue;
             }
             let (mut store, entropy) = (world.store.clone(), world.entropy());
+            let mut target = MemoryStore::new();
             let flow = (op.make)(&world.vault, &actor("bob"), entropy);
             let (vault, mut clock, mut is_changed) = (&world.vault, world.clock.clone(), false);
             let result = drive_with(flow, &mut world.clock.clone(), |_, request| {
@@ -359,7 +366,7 @@ fn a_policy_that_changes_between_load_and_commit_is_asked_anew() {
                     let set = vault.set_policy(&actor("alice"), then.clone(), Box::new(Seeded::new(3)));
                     drive(set, &mut store, &mut clock).unwrap();
                 }
-                store.answer(request)
+                answer(request, &mut store, &mut target)
             });
             let found = result.map(|spoken| spoken.and_then(|name| Code::from_name(&name)));
             let found = found.unwrap_or_else(|error| Some(error.code()));
