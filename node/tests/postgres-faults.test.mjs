@@ -159,12 +159,12 @@ test("a Client that is cut ends no process: the operation fails, with the cause"
   assert.ok(error.cause instanceof Error, error.cause);
 });
 
-/** Stands before the server and cuts the connection at a commit: before the server has it, or before its answer is heard. */
-async function cutter(t, where) {
+/** Stands before the server and cuts the connection at a request: before the server has it, or before its answer is heard. */
+async function cutter(t, where, request = "commit") {
   const state = { left: 0, cut: 0 };
   const between = createServer((client) => {
     const upstream = connect(server.port, "127.0.0.1");
-    let isCommitting = false;
+    let isAsking = false;
     const cut = () => {
       state.left -= 1;
       state.cut += 1;
@@ -172,12 +172,12 @@ async function cutter(t, where) {
       upstream.destroy();
     };
     client.on("data", (data) => {
-      isCommitting = data.includes("strongroom_commit");
-      if (isCommitting && state.left > 0 && where === "request") cut();
+      isAsking = data.includes(`strongroom_${request}`);
+      if (isAsking && state.left > 0 && where === "request") cut();
       else upstream.write(data);
     });
     upstream.on("data", (data) => {
-      if (isCommitting && state.left > 0) cut();
+      if (isAsking && state.left > 0) cut();
       else client.write(data);
     });
     for (const [one, other] of [
@@ -220,6 +220,16 @@ for (const where of ["request", "answer"]) {
     await vault.verifyAudit(alice);
   });
 }
+
+test("the answer of a read is lost once: it is asked for once more, and a second time it fails", async (t) => {
+  const { vault, state } = await cutter(t, "answer", "load");
+  state.left = 1;
+  assert.equal((await vault.get("A", alice)).reveal(), "first");
+  assert.equal(state.cut, 1);
+  state.left = 2;
+  await refused("STORAGE_FAILED", () => vault.get("A", alice));
+  assert.equal(state.cut, 3);
+});
 
 // What the server says
 

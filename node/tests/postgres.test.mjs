@@ -106,14 +106,17 @@ test("a schema that no database can have is refused at once", async () => {
     await refused("INVALID_ARGUMENT", () => new PostgresStore(server.url(), { schema }));
 });
 
-test("two vaults in two schemas share a pool, and know nothing of each other", async (t) => {
-  const pool = newPool(t, { max: 2 });
+test("two vaults in two schemas share a connection, and know nothing of each other", async (t) => {
+  const pool = newPool(t, { max: 1 });
+  const connection = async () => (await pool.query("SELECT pg_backend_pid() AS pid")).rows[0].pid;
+  const first = await connection();
   const vaults = [server.newSchema(), server.newSchema()].map((schema) =>
     newVault(new PostgresStore(pool, { schema })),
   );
   for (const [index, vault] of vaults.entries()) await vault.set("A", `value ${index}`, alice);
   assert.equal((await vaults[0].get("A", alice)).reveal(), "value 0");
   assert.equal((await vaults[1].get("A", alice)).reveal(), "value 1");
+  assert.equal(await connection(), first, "the statements of one were no reason to close it for the other");
 });
 
 test("tables of another program, and those of a newer strongroom, are refused by `open` with their code", async () => {
