@@ -1,11 +1,6 @@
 //! A vault in a file, from Rust; and a document that was written once and for all.
 #![cfg(unix)]
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test crate: helpers outside #[test] may fail loudly too"
-)]
+#![expect(clippy::unwrap_used, reason = "a test crate: helpers outside #[test] may fail loudly too")]
 
 use std::fs;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};

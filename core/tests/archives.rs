@@ -1,6 +1,13 @@
 //! Archives: what goes from one vault to another, and what is refused of those that somebody else made.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test crate: its helpers may fail loudly too")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::indexing_slicing,
+    reason = "a test crate: its helpers may fail loudly too"
+)]
 
 mod support;
 

@@ -10,6 +10,9 @@ use core::fmt;
 /// again.
 const TRIES: u32 = 8;
 
+/// A text, and the tag that it has where it is kept.
+pub type TaggedText<T> = (Vec<u8>, T);
+
 /// Where one text is kept, and replaced only while it is what its writer has read.
 pub trait Blob {
     /// What tells contents apart: an ETag, a version. Two contents never have the same.
@@ -18,7 +21,7 @@ pub trait Blob {
     type Error;
 
     /// The text as it is now, with its tag; nothing when there is none yet.
-    fn read(&mut self) -> Result<Option<(Vec<u8>, Self::Tag)>, Self::Error>;
+    fn read(&mut self) -> Result<Option<TaggedText<Self::Tag>>, Self::Error>;
 
     /// Writes a text whole, if what is there still has the tag, or if there still is none. One step with the comparison:
     /// with an object store it is a conditional put. Fails when it is not known whether it was written: then it is asked

@@ -8,7 +8,7 @@ mod host;
 mod memory;
 
 pub use between::{Between, FailedBetween, drive_between};
-pub use blob::{Blob, BlobWritten, DocumentFailed, DocumentStore};
+pub use blob::{Blob, BlobWritten, DocumentFailed, DocumentStore, TaggedText};
 pub use document::{Content, Document};
 pub use host::{Cause, Host, HostRotation, Refusal};
 pub use memory::MemoryStore;
