@@ -229,7 +229,15 @@ fn a_document_answers_as_a_store_in_memory_whatever_is_written() {
     for step in 0..300 {
         let name = format!("N\"\n\u{e9}\u{1f511}{}", random.below(6));
         let revision = 1 + random.below(3) as u64;
-        let expected = if random.below(2) == 0 { Expected::Absent } else { Expected::Revision(revision) };
+        let actual = match memory.answer(&load(&name)) {
+            Answer::Load { records } => records.first().map(|record| record.revision),
+            _ => None,
+        };
+        let expected = match (random.below(4), actual) {
+            (0, _) => Expected::Revision(revision),
+            (_, None) => Expected::Absent,
+            (_, Some(actual)) => Expected::Revision(actual),
+        };
         let index = Index { due_at: (step % 2 == 0).then_some(NOW), ..Index::default() };
         let put = Put { record: Record { revision: revision + 1, ..record(&name) }, expected, index };
         let operation_id = format!("{}", random.below(250));
