@@ -6,6 +6,7 @@
     clippy::panic,
     clippy::unreachable,
     clippy::indexing_slicing,
+    clippy::type_complexity,
     reason = "a test crate: its helpers may fail loudly too"
 )]
 

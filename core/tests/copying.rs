@@ -483,7 +483,8 @@ fn what_is_not_as_the_vault_wrote_it_is_refused_by_name_and_nothing_is_written()
 #[test]
 fn a_target_that_loses_something_is_found_out() {
     let original = lived_in(10);
-    let spoil: [(fn(&mut Request), Code); 3] = [
+    type Spoil = fn(&mut Request);
+    let spoil: [(Spoil, Code); 3] = [
         (|request| edit(request, |puts, _| puts.retain(|key| key.name != "S00007")), Code::AuditTampered),
         (|request| edit(request, |_, events| drop(events.pop())), Code::AuditTampered),
         (|request| edit(request, |puts, _| puts.retain(|key| key.kind != RecordKind::Policy)), Code::RecordTampered),

@@ -18,7 +18,7 @@ fn file(form: Form) -> Vec<u8> {
 
 #[track_caller]
 fn refused(file: &[u8], with: &Identities) -> Error {
-    open(file, with).err().expect("it was opened")
+    open(file, with).expect_err("it was opened")
 }
 
 #[test]
