@@ -26,6 +26,8 @@ mod resolve;
 mod session;
 pub mod sqlite;
 mod stored;
+#[cfg(feature = "postgres")]
+pub mod stores;
 #[cfg(not(target_family = "wasm"))]
 mod system;
 mod text;
