@@ -12,15 +12,16 @@ use sha2::{Digest, Sha256};
 use std::time::{Duration, Instant};
 use strongroom::audit::Event;
 use strongroom::conformance::check_store;
-use strongroom::flow::{ChangeSet, CommitAnswer, EventQuery, EventScope, Expected, ListQuery, Put};
+use strongroom::flow::{Applied, ChangeSet, CommitAnswer, EventQuery, EventScope, Expected, ListQuery, Put};
 use strongroom::ident::Slot;
 use strongroom::ops::Setting;
 use strongroom::record::{Columns, Counters, Index, Record, RecordKey, RecordKind};
 use strongroom::store::{
-    Blob, BlobWritten, Content, Document, DocumentFailed, DocumentStore, MemoryStore, Store, drive,
+    Answering, Blob, BlobWritten, CommitFailed, Content, Document, DocumentFailed, DocumentStore, MemoryStore, Store,
+    drive,
 };
 use strongroom::wire::read;
-use strongroom::{Actor, Answer, ErrorCode, Keyring, Request, SecretBytes, Timestamp, Vault, VaultOptions};
+use strongroom::{Actor, Answer, Error, ErrorCode, Keyring, Request, SecretBytes, Timestamp, Vault, VaultOptions};
 use support::Seeded;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -373,4 +374,40 @@ fn a_document_with_a_hundred_thousand_events_takes_a_change_without_looking_at_e
     let (answer, _) = document.answer(Content::AsBefore, &commit(change_set)).unwrap();
     assert_eq!(answer, Answer::Commit(CommitAnswer::Committed));
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+/// A store that has the same answer for whatever it is asked.
+struct Same(Answer);
+
+impl Answering for Same {
+    type Error = Error;
+
+    fn answer(&mut self, _: &Request) -> Result<Answer, CommitFailed<Error>> {
+        Ok(self.0.clone())
+    }
+}
+
+#[test]
+fn an_answer_to_something_else_is_a_failure_and_no_empty_store() {
+    let mut store = Same(Answer::Wait {});
+    let list = ListQuery { kind: RecordKind::Secret, namespace: None, by: None, limit: 1 };
+    let events = EventQuery { scope: EventScope::Latest, limit: 1 };
+    let errors = [
+        (store.load(&[]).unwrap_err(), "`load`"),
+        (store.list(&list, None).unwrap_err(), "`list`"),
+        (store.events(&events, None).unwrap_err(), "`events`"),
+    ];
+    for (error, request) in errors {
+        assert_eq!(error.code(), ErrorCode::StorageFailed);
+        assert!(error.message().contains(request), "{error}");
+    }
+    let failed = store.commit(&change_set("x", new_record("A"), vec![])).unwrap_err();
+    assert_eq!((failed.applied, failed.cause.code()), (Applied::Unknown, ErrorCode::StorageFailed));
+    let (keyring, slot) =
+        (Keyring::parse("x42iNYxSqIjBHy0fvZ7tUzsqHsvGK2tj6lqUSWJmNVo=").unwrap(), Slot::parse(None, "A"));
+    let vault = Vault::new(keyring.into(), VaultOptions::default()).unwrap();
+    let get = vault.get(&Actor::new("alice").unwrap(), &slot.unwrap(), Box::new(Seeded::new(1)));
+    let failed = drive(get, &mut store, || NOW).unwrap_err();
+    assert_eq!(failed.error.code(), ErrorCode::StorageFailed);
+    assert!(failed.cause.unwrap().message().contains("`load`"));
 }

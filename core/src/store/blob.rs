@@ -47,6 +47,12 @@ pub enum DocumentFailed<E> {
     Blob(E),
 }
 
+impl<E> From<Error> for DocumentFailed<E> {
+    fn from(why: Error) -> Self {
+        DocumentFailed::Document(why)
+    }
+}
+
 impl<E: fmt::Display> fmt::Display for DocumentFailed<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

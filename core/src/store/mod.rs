@@ -18,6 +18,7 @@ use crate::error::{Error, ErrorCode};
 use crate::flow::{Answer, Applied, ChangeSet, CommitAnswer, EventQuery, Flow, Item, ListQuery, Reply, Request, Step};
 use crate::record::{Record, RecordKey};
 use crate::time::Timestamp;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -61,8 +62,8 @@ pub trait Store {
 
 /// A store that has one answer for all requests, and is a [`Store`] by that.
 pub trait Answering {
-    /// What it fails with.
-    type Error;
+    /// What it fails with. An answer to another request than it was asked is an error of the core: `STORAGE_FAILED`.
+    type Error: From<Error>;
 
     /// Answers a request: see [`Store`]. Only a commit can have been applied all the same when it fails.
     fn answer(&mut self, request: &Request) -> Result<Answer, CommitFailed<Self::Error>>;
@@ -74,7 +75,7 @@ impl<A: Answering> Store for A {
     fn load(&mut self, keys: &[RecordKey]) -> Result<Vec<Record>, Self::Error> {
         match self.answer(&Request::Load { keys: keys.to_vec() }).map_err(|failed| failed.cause)? {
             Answer::Load { records } => Ok(records),
-            _ => Ok(Vec::new()),
+            _ => Err(not_an_answer("load").into()),
         }
     }
 
@@ -82,14 +83,14 @@ impl<A: Answering> Store for A {
         let request = Request::List { query: query.clone(), cursor: cursor.map(String::from) };
         match self.answer(&request).map_err(|failed| failed.cause)? {
             Answer::List { items, cursor } => Ok(Page { items, cursor }),
-            _ => Ok(Page { items: Vec::new(), cursor: None }),
+            _ => Err(not_an_answer("list").into()),
         }
     }
 
     fn commit(&mut self, change_set: &ChangeSet) -> Result<CommitAnswer, CommitFailed<Self::Error>> {
         match self.answer(&Request::Commit { change_set: change_set.clone() })? {
             Answer::Commit(answer) => Ok(answer),
-            _ => Ok(CommitAnswer::Conflict),
+            _ => Err(CommitFailed { applied: Applied::Unknown, cause: not_an_answer("commit").into() }),
         }
     }
 
@@ -97,9 +98,14 @@ impl<A: Answering> Store for A {
         let request = Request::Events { query: query.clone(), cursor: cursor.map(String::from) };
         match self.answer(&request).map_err(|failed| failed.cause)? {
             Answer::Events { events, cursor } => Ok(Page { items: events, cursor }),
-            _ => Ok(Page { items: Vec::new(), cursor: None }),
+            _ => Err(not_an_answer("events").into()),
         }
     }
+}
+
+fn not_an_answer(request: &str) -> Error {
+    let message = format!("the store answered `{request}` with something else: give the answer of that name");
+    Error::new(ErrorCode::StorageFailed, message)
 }
 
 /// The time, for [`drive`]. A closure that tells it is a clock whose waiting takes none.
