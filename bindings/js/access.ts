@@ -71,9 +71,9 @@ export class AccessWatch {
 
   /** Looks at an event; at each once, and best the oldest first. Tells what the rules find in it. */
   observe(event: AuditEvent): AccessFinding[] {
-    const { action, actor, namespace, name, outcome, code } = event;
+    const { action, actor, namespace, name, outcome, code, stream } = event;
     const at = optional(instant, event.at, "the event's time");
-    const wire = json({ at, action, actor, namespace, name, outcome, code });
+    const wire = json({ at, action, actor, namespace, name, outcome, code, stream });
     const told = guarded(() => watchHandle(this).observe(wire));
     return (JSON.parse(told) as Wire[]).map(accessFinding);
   }

@@ -12,8 +12,8 @@ pub fn parse_watch(rules: &str) -> Result<SharedWatch> {
     Ok(SharedWatch::new(rules))
 }
 
-/// Shows a watch an event of the history: `{"at", "action", "actor", "namespace", "name", "outcome", "code"}`, all of them
-/// optional. Gives `[{"rule", "actor", "namespace", "name", "count", "since", "at"}]`. Errors: `INVALID_ARGUMENT`.
+/// Shows a watch an event of the history: `{"at", "action", "actor", "namespace", "name", "outcome", "code", "stream"}`, all
+/// of them optional. Gives `[{"rule", "actor", "namespace", "name", "count", "since", "at"}]`. Errors: `INVALID_ARGUMENT`.
 pub fn observe(watch: &SharedWatch, event: &str) -> Result<String> {
     let Shown(event) = read(event).map_err(|fault| invalid_arguments("the event", &fault))?;
     Ok(json_of(&watch.observe(&event)))
@@ -33,6 +33,7 @@ impl FromJson for Shown {
             name: fields.take("name")?,
             outcome: fields.take("outcome")?,
             code: fields.take("code")?,
+            stream: fields.take("stream")?,
             ..Event::default()
         };
         fields.end()?;

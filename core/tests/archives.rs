@@ -14,7 +14,7 @@ mod support;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use strongroom::audit::Event;
+use strongroom::audit::{AccessFinding, AccessRules, Event, EventFilter, SharedWatch};
 use strongroom::generate::Generator;
 use strongroom::ops::{
     ARCHIVE_SECRETS_MAX, Expiry, Exported, Exports, IfExists, ImportOptions, ImportOutcome, ImportReport, NewValue,
@@ -22,7 +22,8 @@ use strongroom::ops::{
 };
 use strongroom::policy::Policy;
 use strongroom::rotation::Sensitivity;
-use strongroom::{Error, ErrorCode as Code, Leaked, Result, SecretBytes, VaultOptions};
+use strongroom::store::{Host, drive_with};
+use strongroom::{Error, ErrorCode as Code, Leaked, Result, SecretBytes, Timestamp, VaultOptions};
 use support::{World, actor, code, secret, slot, with_events};
 
 const FAIL: ImportOptions = ImportOptions { on_conflict: IfExists::Fail, run: Run::Real };
@@ -566,14 +567,59 @@ fn nothing_is_exported_from_an_empty_vault_and_nothing_imported_of_it() {
     assert_eq!(event.action.as_deref(), Some("import"));
 }
 
+/// A host that keeps what it is told.
+#[derive(Default)]
+struct Told {
+    events: Vec<Event>,
+    findings: usize,
+}
+
+impl Host for Told {
+    type Error = std::convert::Infallible;
+
+    fn committed(&mut self, event: &Event) {
+        self.events.push(event.clone());
+    }
+
+    fn found(&mut self, _: &AccessFinding) {
+        self.findings += 1;
+    }
+}
+
 #[test]
-fn hosts_are_not_told_of_what_happened_elsewhere_as_if_it_were_news() {
+fn what_happened_elsewhere_is_no_news_to_hosts_watches_and_metrics() {
+    let rules = AccessRules { first_reader: true, ..AccessRules::default() };
+    let watch = SharedWatch::new(rules);
+    let mut world = World::seeded(9, VaultOptions { watch: Some(watch.clone()), ..VaultOptions::default() });
+    world.clock.0 += 500;
+    let entropy = world.entropy();
+    let mut flow = world.vault.import(&actor("bob"), FAIL, entropy);
+    flow.offer(SecretBytes::copy_of(archive().as_bytes()));
+    let (mut told, now) = (Told::default(), world.clock.0);
+    drive_with(flow, &mut world.store, &mut told, || Timestamp::from_millis(now)).unwrap();
+    let is_foreign_read = |event: &&Event| event.is_foreign() && event.action.as_deref() == Some("get");
+    let foreign = world.store.all_events().iter().find(is_foreign_read).unwrap();
+    assert!(!told.events.is_empty());
+    assert!(told.events.iter().all(|event| !event.is_foreign() && event.actor.as_deref() != Some("alice")));
+    assert_eq!(told.findings, 0);
+    let page = world.vault.metrics("strongroom").unwrap();
+    assert!(page.contains("strongroom_events_total{action=\"import\",result=\"success\"}"), "{page}");
+    assert!(!page.contains("strongroom_events_total{action=\"get\""), "{page}");
+    // Nor does the watch know the reader of another vault.
+    assert!(watch.observe(foreign).is_empty());
+    let here = Event { stream: None, ..foreign.clone() };
+    assert_eq!((watch.observe(&here).len(), watch.observe(&here).len()), (1, 0));
+}
+
+#[test]
+fn hosts_are_not_told_of_what_happened_elsewhere_by_any_filter() {
     let mut target = other();
     import(&mut target, &archive(), FAIL).unwrap();
-    let all = strongroom::audit::EventFilter::parse::<&str>(&[]).unwrap();
-    let told = target.store.all_events().iter().filter(|event| all.takes(event)).count();
-    assert!(told > 0);
-    assert!(!target.store.all_events().iter().any(|event| all.takes(event) && event.actor.as_deref() == Some("alice")));
+    let all = EventFilter::parse::<&str>(&[]).unwrap();
+    let (foreign, own): (Vec<&Event>, Vec<&Event>) =
+        target.store.all_events().iter().partition(|event| event.is_foreign());
+    assert!(!foreign.is_empty() && !own.is_empty());
+    assert!(!foreign.into_iter().any(|event| all.takes(event)) && own.into_iter().all(|event| all.takes(event)));
 }
 
 #[test]

@@ -141,10 +141,14 @@ impl AccessWatch {
     }
 
     /// Looks at an event; at each once, and best in the order in which they happened. One that is older than its actor's window
-    /// counts for no burst. What carries no actor or time is passed over.
+    /// counts for no burst. What carries no actor or time is passed over, and so is what [happened in another
+    /// vault](Event::is_foreign).
     pub fn observe(&mut self, event: &Event) -> Vec<AccessFinding> {
         let mut findings = Vec::new();
         let (Some(actor), Some(at)) = (&event.actor, event.at) else { return findings };
+        if event.is_foreign() {
+            return findings;
+        }
         let mut found = |rule, (count, since): (u64, Timestamp)| {
             let (namespace, name) = (event.namespace.clone(), event.name.clone());
             findings.push(AccessFinding { rule, actor: actor.clone(), namespace, name, count, since, at });

@@ -96,7 +96,8 @@ impl Meter {
         let findings: Vec<AccessFinding> =
             self.watch.iter().flat_map(|watch| open.events.iter().flat_map(|event| watch.observe(event))).collect();
         let mut counts = self.counts.lock();
-        for event in &open.events {
+        // What happened in another vault was counted there.
+        for event in open.events.iter().filter(|event| !event.is_foreign()) {
             let action = event.action.as_deref().and_then(Action::from_name);
             let outcome = event.outcome.as_deref().and_then(Outcome::from_name);
             let (Some(action), Some(outcome)) = (action, outcome) else { continue };

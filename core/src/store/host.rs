@@ -60,7 +60,8 @@ pub trait Host {
     }
 
     /// Is told of an event, once the change set that it is in was committed: for notifications. What
-    /// [`EventFilter`](crate::audit::EventFilter) takes is a choice of them.
+    /// [`EventFilter`](crate::audit::EventFilter) takes is a choice of them. What [happened in another
+    /// vault](Event::is_foreign) is no news.
     fn committed(&mut self, _event: &Event) {}
 
     /// Is told what the vault's [rules](crate::audit::AccessRules) found, after the events that it was found in.

@@ -247,7 +247,8 @@ pub fn drive_with<T: Send + 'static, S: Store, H: Host>(
                     }),
                 };
                 if let (Request::Commit { change_set }, Answer::Commit(CommitAnswer::Committed)) = (&request, &answer) {
-                    change_set.events.iter().for_each(|event| host.committed(event));
+                    let news = change_set.events.iter().filter(|event| !event.is_foreign());
+                    news.for_each(|event| host.committed(event));
                 }
                 reply = Some(Reply { number, answer });
             }

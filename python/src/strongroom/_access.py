@@ -90,7 +90,7 @@ class AccessWatch:
 
     def observe(self, event: AuditEvent) -> list[AccessFinding]:
         """Looks at an event; at each once, and best the oldest first. Tells what the rules find in it."""
-        fields = ("action", "actor", "namespace", "name", "outcome", "code")
+        fields = ("action", "actor", "namespace", "name", "outcome", "code", "stream")
         wire = {"at": millis(event.at), **{field: getattr(event, field) for field in fields}}
         with translated():
             return [finding(each) for each in json.loads(self._handle.observe(json.dumps(wire)))]
