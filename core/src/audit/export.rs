@@ -250,10 +250,38 @@ fn activity(event: &Event) -> (u32, &str) {
             | Action::Resolve
             | Action::Check
             | Action::Grants
-            | Action::Policy,
+            | Action::Policy
+            | Action::Export
+            | Action::CopyTo,
         ) => (2, "Read"),
+        Some(
+            Action::Set
+            | Action::Rotate
+            | Action::Propose
+            | Action::Confirm
+            | Action::Cancel
+            | Action::Rollback
+            | Action::Disable
+            | Action::Enable
+            | Action::RevokePrevious
+            | Action::Expire
+            | Action::RotateDue
+            | Action::RotateAll
+            | Action::EmergencyRotate
+            | Action::RotateBegin
+            | Action::RotateCreate
+            | Action::SetMany
+            | Action::Provision
+            | Action::Grant
+            | Action::Revoke
+            | Action::SetPolicy
+            | Action::Rekey
+            | Action::Retire
+            | Action::RenewRoot
+            | Action::Import
+            | Action::ImportHistory,
+        ) => (3, "Update"),
         Some(Action::Command) | None => (99, name),
-        Some(_) => (3, "Update"),
     }
 }
 
@@ -305,6 +333,17 @@ mod tests {
         assert_eq!(data["actor"], json!({ "user": { "name": "alice", "uid": "alice" } }));
         assert_eq!(data["entity"], json!({ "type": "Secret", "name": "default/A", "uid": "ab".repeat(16) }));
         assert_eq!((&data["status_id"], &data["severity_id"]), (&json!(1), &json!(1)));
+    }
+
+    #[test]
+    fn what_takes_values_out_of_the_vault_reads_and_what_brings_them_in_updates() {
+        let activity_of = |action: &str| {
+            let event = Event { action: Some(action.into()), ..event() };
+            exported(&event, ExportFormat::Ocsf)["data"]["activity_id"].clone()
+        };
+        for (action, expected) in [("export", 2), ("copy_to", 2), ("import", 3), ("rotate", 3), ("exported", 99)] {
+            assert_eq!(activity_of(action), expected, "{action}");
+        }
     }
 
     #[test]

@@ -193,7 +193,7 @@ impl SharedWatch {
 
 /// Whether a value left the vault for the actor.
 fn is_read(event: &Event) -> bool {
-    let reads = [Action::Get.name(), Action::Resolve.name(), "export"];
+    let reads = [Action::Get.name(), Action::Resolve.name(), Action::Export.name()];
     // Rows of an adopted store have no outcome.
     let is_success = match event.outcome.as_deref() {
         Some(outcome) => outcome == Outcome::Success.name(),
