@@ -351,6 +351,32 @@ fn a_commit_whose_reply_is_lost_is_not_done_twice() {
 }
 
 #[test]
+fn old_rows_without_a_place_are_not_doubled_by_lost_replies() {
+    for rows in [900, 1_150] {
+        let mut world = World::new();
+        // All alike, so that the newest one tells nothing.
+        world.store = store_of([old_row(&world.keyring, "R", "old")], (0..rows).map(|_| old_event("get", "R")));
+        let (mut target, mut lost) = (MemoryStore::new(), 0);
+        let flow = world.vault.copy_to(&actor("alice"), Box::new(Seeded::new(9)));
+        let mut known = Vec::new();
+        let copied = between(&mut world, flow, &mut target, |number, request, store, target| {
+            let answer = plain_answer(number, request, store, target);
+            let Request::Target { request } = request else { return answer };
+            let Request::Commit { change_set } = &**request else { return answer };
+            if known.contains(&change_set.operation_id) {
+                return answer;
+            }
+            known.push(change_set.operation_id.clone());
+            lost += 1;
+            Answer::Failed { applied: Applied::Unknown }
+        });
+        assert_eq!(copied.unwrap().events, world.store.all_events().len() as u64);
+        assert!(lost > 4);
+        assert_same(&mut world.store, &mut target);
+    }
+}
+
+#[test]
 fn a_vault_that_is_used_meanwhile_is_not_copied() {
     let original = lived_in(130);
     let asked = {
@@ -500,6 +526,34 @@ fn a_target_that_loses_something_is_found_out() {
         let error = result.unwrap_err();
         assert_eq!(error.code(), expected, "{index}: {error}");
         assert!(error.message().starts_with("in the target store: "), "{index}: {error}");
+        assert!(!target.records().any(|record| record.key.kind == RecordKind::Head), "{index}: it opens as a vault");
+    }
+}
+
+#[test]
+fn a_copy_that_is_not_whole_and_keeps_its_head_is_told_of() {
+    for (is_done, is_told) in [(false, true), (true, false)] {
+        let (mut world, mut target) = (lived_like(&lived_in(3)), MemoryStore::new());
+        let flow = world.vault.copy_to(&actor("alice"), Box::new(Seeded::new(9)));
+        let result = between(&mut world, flow, &mut target, |number, request, store, target| {
+            let mut request = request.clone();
+            edit(&mut request, |puts, _| puts.retain(|key| key.kind != RecordKind::Ring));
+            edit(&mut request, |puts, _| puts.retain(|key| key.kind != RecordKind::Policy));
+            let is_deletion = |request: &Request| {
+                let Request::Target { request } = request else { return false };
+                matches!(&**request, Request::Commit { change_set } if !change_set.deletes.is_empty())
+            };
+            let deletes = is_deletion(&request);
+            if !deletes || is_done {
+                let answer = plain_answer(number, &request, store, target);
+                return if deletes { Answer::Failed { applied: Applied::Unknown } } else { answer };
+            }
+            Answer::Failed { applied: Applied::Unknown }
+        });
+        let error = result.unwrap_err();
+        assert_eq!(error.code(), Code::RecordTampered, "{error}");
+        assert_eq!(error.message().contains("its head cannot be deleted again"), is_told, "{error}");
+        assert_eq!(target.records().any(|record| record.key.kind == RecordKind::Head), is_told);
     }
 }
 

@@ -70,7 +70,8 @@ pub struct CounterDelta {
 /// id among its events has applied the change set before, answers `committed`, and does nothing.
 ///
 /// Where a vault is copied here from another store, a change set brings what that one held: records at any revision, none of
-/// which is expected, and events of other operations, its own id in none of them.
+/// which is expected, and events of other operations, its own id in none of them. The vault's head comes
+/// without any, and is deleted without any when the copy is not whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChangeSet {
     /// Random, 32 hex digits; the same whenever the operation asks again.

@@ -1,20 +1,22 @@
 //! Copy to: the whole vault, its records and its history, into another store.
 //!
 //! Records go at their very revisions, so that they need no other MAC, and events in the order in which they were
-//! committed, each change set taking some of both. The vault's head goes with the last one: a store without it is no vault,
-//! so that nothing takes a copy that was cut short for one.
+//! committed, each change set taking some of both. The vault's head goes last and alone, once all else was read back: a
+//! store without it is no vault, so that nothing takes a copy that was cut short for one.
 
 use super::Settings;
 use super::adopt::is_nameless;
 use super::list::SecretWithStream;
 use super::scene::Scene;
 use super::transact::{Call, Plan, authorized, transact};
-use super::verify_audit::examine;
+use super::verify_audit::{examine, examine_copy};
 use crate::audit::{Action, Event};
 use crate::encoding::hex;
 use crate::entropy::make_bytes;
 use crate::error::{Error, ErrorCode, Result};
-use crate::flow::{Answer, ChangeSet, Committed, EventQuery, EventScope, Expected, Io, Item, ListQuery, Put, Request};
+use crate::flow::{
+    Answer, ChangeSet, Committed, Delete, EventQuery, EventScope, Expected, Io, Item, ListQuery, Put, Request,
+};
 use crate::ident::Actor;
 use crate::record::{Index, Proposal, Record, RecordKey, RecordKind, StreamHead};
 use alloc::format;
@@ -58,6 +60,8 @@ pub(crate) async fn copy_to(io: &Io, settings: &Settings, actor: &Actor) -> Resu
     let heads = transact(io, settings, &call, |_, _| ready.clone().map(Plan::record)).await?;
     let Some(scene) = Scene::load(io, settings, None, &[]).await? else { return Err(used_meanwhile()) };
     let (newest, begins) = pages_of_events(io).await?;
+    let OfVault { head, stream, others } = of_vault(io, &scene).await?;
+    let mut copy = Copy { target: &target, stream, has_stream: false };
     let mut records = Records::of(io, &scene);
     let mut events = 0;
     // From the oldest page to the one before the newest.
@@ -67,10 +71,11 @@ pub(crate) async fn copy_to(io: &Io, settings: &Settings, actor: &Actor) -> Resu
             continue;
         }
         events += page.len();
-        write(&target, records.next().await?, page).await?;
+        copy.write(records.next().await?, page).await?;
     }
     let mut puts = records.rest().await?;
-    puts.extend(of_vault(io, &scene).await?);
+    puts.extend(others);
+    puts.extend(copy.rest());
     let last = events_from(io, None).await?;
     // Whatever is done with a vault ends in an event: with the same newest one it is as it was.
     if last.last() != newest.as_ref() || records.heads != heads {
@@ -78,11 +83,12 @@ pub(crate) async fn copy_to(io: &Io, settings: &Settings, actor: &Actor) -> Resu
     }
     events += last.len();
     let copied = Copied { vault_id: hex(&scene.head.vault_id), events: count(events), ..records.copied };
-    write(&target, puts, last).await?;
-    let (in_target, _) = examine(&target, settings, &[]).await.map_err(of_target)?;
+    copy.write(puts, last).await?;
+    let in_target = examine_copy(&target, &scene).await.map_err(of_target)?;
     if in_target.events.saturating_add(in_target.unchained) != copied.events {
         return Err(of_target(lost()));
     }
+    crown(&target, settings, head).await?;
     Ok(copied)
 }
 
@@ -224,12 +230,20 @@ impl<'a> Records<'a> {
     }
 }
 
-/// The records of the vault itself, its head last.
-async fn of_vault(io: &Io, scene: &Scene<'_>) -> Result<Vec<Put>> {
-    let keys = vec![RecordKey::policy(), RecordKey::ring(), RecordKey::vault_stream(), RecordKey::head()];
-    let records: Vec<Record> = io.load(keys).await?.into_iter().flatten().collect();
-    records.iter().try_for_each(|record| record.verify(scene.head.record_keys()).map(|_| ()))?;
-    Ok(records.into_iter().map(|record| as_it_is(record, Index::NONE)).collect())
+/// The records of the vault itself.
+struct OfVault {
+    head: Put,
+    stream: Put,
+    others: Vec<Put>,
+}
+
+async fn of_vault(io: &Io, scene: &Scene<'_>) -> Result<OfVault> {
+    let keys = vec![RecordKey::head(), RecordKey::vault_stream(), RecordKey::policy(), RecordKey::ring()];
+    let records = io.load(keys).await?;
+    records.iter().flatten().try_for_each(|record| record.verify(scene.head.record_keys()).map(|_| ()))?;
+    let mut puts = records.into_iter().map(|record| record.map(|record| as_it_is(record, Index::NONE)));
+    let (Some(Some(head)), Some(Some(stream))) = (puts.next(), puts.next()) else { return Err(used_meanwhile()) };
+    Ok(OfVault { head, stream, others: puts.flatten().collect() })
 }
 
 /// A record that is written as it was read, where there is none.
@@ -269,21 +283,81 @@ async fn events_from(io: &Io, begin: Option<&str>) -> Result<Vec<Event>> {
     Ok(events)
 }
 
-/// Writes a part. Its id is in none of its events, since these are of other operations: a store that is asked again, for its reply
-/// got lost, finds their places taken. Errors: `CONFLICT` when somebody else writes there.
-async fn write(target: &Io, puts: Vec<Put>, events: Vec<Event>) -> Result<()> {
-    let operation_id = hex(&target.with_entropy(make_bytes::<16>)?);
-    let last = events.last().cloned();
-    let (deletes, checks, counters) = (Vec::new(), Vec::new(), Vec::new());
-    let change_set = ChangeSet { operation_id, puts, deletes, checks, counters, events };
-    match target.commit(change_set).await.map_err(of_target)? {
-        Committed::Yes => Ok(()),
-        Committed::Conflict if newest_of(target).await.map_err(of_target)? == last => Ok(()),
-        Committed::Conflict => {
-            let message = "something else writes into the target store: empty it, and copy again";
-            Err(Error::new(ErrorCode::Conflict, message))
+/// A copy while it is made.
+struct Copy<'a> {
+    target: &'a Io,
+    /// The head of the vault's stream.
+    stream: Put,
+    has_stream: bool,
+}
+
+impl Copy<'_> {
+    /// Writes a part. Its id is in none of its events, since these are of other operations: a store that is asked again, for its
+    /// reply got lost, finds its records there and the events' places taken. Errors: `CONFLICT` when somebody else writes there.
+    async fn write(&mut self, mut puts: Vec<Put>, events: Vec<Event>) -> Result<()> {
+        let mut deletes = Vec::new();
+        // Old rows have no place: without a record that comes or goes with them they would be appended twice.
+        if puts.is_empty() && !events.iter().any(|event| event.stream.is_some() && event.seq.is_some()) {
+            if self.has_stream {
+                deletes.push(deletion(&self.stream));
+            } else {
+                puts.push(self.stream.clone());
+            }
+            self.has_stream = !self.has_stream;
+        }
+        let last = events.last().cloned();
+        match commit(self.target, (puts, deletes, events)).await? {
+            Committed::Yes => Ok(()),
+            Committed::Conflict if newest_of(self.target).await.map_err(of_target)? == last => Ok(()),
+            Committed::Conflict => Err(written_by_others()),
         }
     }
+
+    /// What is to be written yet of the record that goes with old rows.
+    fn rest(&self) -> Option<Put> {
+        (!self.has_stream).then(|| self.stream.clone())
+    }
+}
+
+/// Makes a copy that is whole a vault. One that does not open as such is none again. Errors: `CONFLICT` when somebody else
+/// writes there; those of opening a vault.
+async fn crown(target: &Io, settings: &Settings, head: Put) -> Result<()> {
+    let committed = commit(target, (vec![head.clone()], Vec::new(), Vec::new())).await?;
+    // Asked again, for its reply got lost, the store finds it there.
+    if committed == Committed::Conflict && head_in(target).await?.as_ref() != Some(&head.record) {
+        return Err(written_by_others());
+    }
+    let opened = Scene::load(target, settings, None, &[]).await;
+    let is_same = |scene: &Scene<'_>| scene.head_record == head.record;
+    let Err(error) = opened.and_then(|scene| scene.filter(is_same).map(|_| ()).ok_or_else(lost)) else {
+        return Ok(());
+    };
+    let deleted = commit(target, (Vec::new(), vec![deletion(&head)], Vec::new())).await;
+    if deleted == Ok(Committed::Yes) || matches!(head_in(target).await, Ok(None)) {
+        return Err(of_target(error));
+    }
+    let message =
+        format!("in the target store: {error}; and its head cannot be deleted again: empty that store yourself");
+    Err(Error::new(error.code(), message))
+}
+
+async fn head_in(target: &Io) -> Result<Option<Record>> {
+    Ok(target.load(vec![RecordKey::head()]).await.map_err(of_target)?.pop().flatten())
+}
+
+fn deletion(put: &Put) -> Delete {
+    Delete { key: put.record.key.clone(), expected: Expected::Revision(put.record.revision) }
+}
+
+async fn commit(target: &Io, (puts, deletes, events): (Vec<Put>, Vec<Delete>, Vec<Event>)) -> Result<Committed> {
+    let operation_id = hex(&target.with_entropy(make_bytes::<16>)?);
+    let (checks, counters) = (Vec::new(), Vec::new());
+    let change_set = ChangeSet { operation_id, puts, deletes, checks, counters, events };
+    target.commit(change_set).await.map_err(of_target)
+}
+
+fn written_by_others() -> Error {
+    Error::new(ErrorCode::Conflict, "something else writes into the target store: empty it, and copy again")
 }
 
 fn of_target(error: Error) -> Error {

@@ -63,6 +63,17 @@ pub(crate) async fn verify_audit(
 pub(super) async fn examine(io: &Io, settings: &Settings, leaves: &[Leaf]) -> Result<(AuditReport, Chain)> {
     ensure_initialised(io, settings).await?;
     let chain = examine_chain(io, settings, leaves).await?;
+    with_unchained(io, chain).await
+}
+
+/// Reads the whole history that a store holds of a vault whose head it may lack. Errors: those of [`examine`].
+pub(super) async fn examine_copy(io: &Io, scene: &Scene<'_>) -> Result<AuditReport> {
+    let chain = read_through(io, scene, (&[], &[])).await?.ok_or_else(conflict)?;
+    with_unchained(io, chain).await.map(|(report, _)| report)
+}
+
+/// What a chain and the rows outside it are together. Errors: `AUDIT_TAMPERED`, those of the store.
+async fn with_unchained(io: &Io, chain: Chain) -> Result<(AuditReport, Chain)> {
     let unchained = Unchained::read(io).await?;
     let digest = unchained.digest().map(|digest| hex(&digest));
     if digest != chain.adopted {
