@@ -15,6 +15,22 @@ if TYPE_CHECKING:
 
 _ENCRYPTED = {"require", "verify-ca", "verify-full"}
 
+_ELSEWHERE = ("conninfo", "dsn", "service", "servicefile")
+"""What in a URL may name other servers, or other settings, than it shows."""
+
+
+class Inherited:
+    """Knows whether an engine's connections are those of a process that this one was forked from."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._pid = engine, os.getpid()
+
+    def leave(self) -> None:
+        """Leaves them to that process, unclosed: two on one socket read each other's answers."""
+        if self._pid != os.getpid():
+            self._engine.dispose(close=False)
+            self._pid = os.getpid()
+
 
 def engine_for(given: Engine | str | URL, *, require_tls: bool) -> tuple[Engine, bool]:
     """An engine whose transactions are single statements, and whether it is the store's own to dispose of."""
@@ -59,8 +75,8 @@ def _url(given: str | URL) -> URL:
 
     try:
         return make_url(given)
-    except ArgumentError:
-        # Without its text: it may hold a password.
+    except (ArgumentError, ValueError):
+        # Without its text, which may hold a password; a piece of one is what a port that is no number tells.
         message = "it is no URL of a database, such as postgresql://user@host/database"
         raise of_code("INVALID_ARGUMENT", message) from None
 
@@ -78,6 +94,12 @@ def _options(url: URL, driver: str, *, require_tls: bool) -> dict[str, Any]:
     if driver == "psycopg":
         arguments = {"prepare_threshold": 0, "connect_timeout": url.query.get("connect_timeout", "10")}
     mode_name = "sslmode" if driver == "psycopg" else "ssl"
+    if require_tls and (named := [name for name in _ELSEWHERE if name in url.query]):
+        message = (
+            f"{named[0]} in the URL may lead to a server that the URL does not show: name the server in the URL; "
+            "or, where something else protects the connection, require_tls=False"
+        )
+        raise of_code("INVALID_ARGUMENT", message)
     mode = url.query.get(mode_name) or (os.environ.get("PGSSLMODE") if driver == "psycopg" else None)
     if require_tls and mode not in _ENCRYPTED and not _is_this_machine(url):
         if mode is not None:
@@ -98,7 +120,7 @@ def _options(url: URL, driver: str, *, require_tls: bool) -> dict[str, Any]:
 
 def _is_this_machine(url: URL) -> bool:
     """Whether every server that the URL names is reached without a network: by loopback, or by a Unix socket."""
-    if any(name in url.query for name in ("service", "servicefile")) or "PGSERVICE" in os.environ:
+    if "PGSERVICE" in os.environ:
         return False
     named = [*_listed(url.host), *_listed(url.query.get("host")), *_listed(url.query.get("hostaddr"))]
     addresses = [*(named or _listed(os.environ.get("PGHOST"))), *_listed(os.environ.get("PGHOSTADDR"))]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from strongroom._error import of_code
-from strongroom.stores._engine import async_engine_for, engine_for
+from strongroom.stores._engine import Inherited, async_engine_for, engine_for
 from strongroom.stores._postgres import Postgres, Request, is_lost
 from strongroom.stores._sqlite_database import SQLiteDatabase
 
@@ -25,7 +25,8 @@ class SQLAlchemyStore:
     """A store in PostgreSQL (14 or later, by psycopg 3), where many hosts share it; or in a SQLite file.
 
     The tables and functions are made when they are missing; any number of hosts may open the database at once. A role
-    that may create nothing opens one that is up to date. Safe to share between threads.
+    that may create nothing opens one that is up to date. Safe to share between threads; over PostgreSQL, a process that
+    is forked makes connections of its own.
 
     >>> from strongroom import Keyring, Vault
     >>> with SQLAlchemyStore("sqlite://") as store:
@@ -43,8 +44,9 @@ class SQLAlchemyStore:
         program's tables; `InvalidArgumentError`; and what SQLAlchemy raises.
         """
         self._engine, self._is_own = engine_for(engine, require_tls=require_tls)
+        self._inherited = Inherited(self._engine)
         try:
-            self._backend: _Backend = _backend_of(self._engine, schema)
+            self._backend: _Backend = _backend_of(self._engine, schema, self._inherited)
         except BaseException:
             self.close()
             raise
@@ -68,6 +70,7 @@ class SQLAlchemyStore:
     def close(self) -> None:
         """Closes the connections of an engine that the store made; one that was given stays open."""
         if self._is_own:
+            self._inherited.leave()
             self._engine.dispose()
 
     def __enter__(self) -> SQLAlchemyStore:
@@ -89,6 +92,7 @@ class AsyncSQLAlchemyStore:
         self._engine, self._is_own = async_engine_for(engine, require_tls=require_tls)
         self._postgres = Postgres.of(self._engine.dialect, schema)
         self._requests = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._inherited = Inherited(self._engine.sync_engine)
         self._is_open = False
 
     async def load(self, keys: list[dict[str, Any]], /) -> list[dict[str, Any]]:
@@ -110,6 +114,7 @@ class AsyncSQLAlchemyStore:
     async def close(self) -> None:
         """Closes the connections of an engine that the store made; one that was given stays open."""
         if self._is_own:
+            self._inherited.leave()
             await self._engine.dispose()
 
     async def __aenter__(self) -> AsyncSQLAlchemyStore:
@@ -121,6 +126,7 @@ class AsyncSQLAlchemyStore:
     async def _ask(self, request: Request, content: dict[str, Any]) -> Any:
         from sqlalchemy.exc import DBAPIError
 
+        self._inherited.leave()
         if not self._is_open:
             await self._open()
             self._is_open = True
@@ -163,17 +169,17 @@ class _Backend(Protocol):
         """The answer to a request, as the contract has it."""
 
 
-def _backend_of(engine: Engine, schema: str | None) -> _Backend:
+def _backend_of(engine: Engine, schema: str | None, inherited: Inherited) -> _Backend:
     if engine.dialect.name != "sqlite":
-        return _OnPostgres(engine, Postgres.of(engine.dialect, schema))
+        return _OnPostgres(engine, Postgres.of(engine.dialect, schema), inherited)
     if schema is not None:
         raise of_code("INVALID_ARGUMENT", "SQLite has no schemas: leave `schema` out")
     return _OnSQLite(engine)
 
 
 class _OnPostgres:
-    def __init__(self, engine: Engine, postgres: Postgres) -> None:
-        self._postgres = postgres
+    def __init__(self, engine: Engine, postgres: Postgres, inherited: Inherited) -> None:
+        self._postgres, self._inherited = postgres, inherited
         self._requests = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._transactions = engine.execution_options(isolation_level="READ COMMITTED", no_parameters=True)
         self._open()
@@ -181,6 +187,7 @@ class _OnPostgres:
     def ask(self, request: Request, content: dict[str, Any]) -> Any:
         from sqlalchemy.exc import DBAPIError
 
+        self._inherited.leave()
         sql, parameters = self._postgres.statements[request], (_text(content),)
         lost: DBAPIError | None = None
         while True:
