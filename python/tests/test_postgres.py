@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def test_a_schema_may_have_any_name(engine: Engine, connection: Connection, keyr
 
 
 def test_a_schema_that_no_database_can_have_is_refused(engine: Engine) -> None:
-    for name in ("", "x" * 64, "a\0b"):
+    for name in ("", "x" * 64, "a\0b", "$user"):
         with pytest.raises(InvalidArgumentError, match="schema"):
             SQLAlchemyStore(engine, schema=name)
 
@@ -192,6 +193,88 @@ def test_a_role_that_may_create_nothing_uses_what_is_there(
         SQLAlchemyStore(url, schema=f"{schema}_2")
 
 
+@pytest.fixture
+def role(connection: Connection, schema: str) -> Iterator[str]:
+    """One that owns nothing and may create nothing."""
+    connection.execute(f"CREATE ROLE {schema}_role LOGIN PASSWORD 'x'")
+    yield f"{schema}_role"
+    connection.execute(f"DROP OWNED BY {schema}_role CASCADE; DROP ROLE {schema}_role")
+
+
+def test_a_schema_in_which_everybody_may_create_is_refused(engine: Engine, connection: Connection, schema: str) -> None:
+    connection.execute(f"CREATE SCHEMA {schema}; GRANT CREATE ON SCHEMA {schema} TO PUBLIC")
+    with pytest.raises(UnsupportedError, match=f'REVOKE CREATE ON SCHEMA "{schema}" FROM PUBLIC'):
+        SQLAlchemyStore(engine, schema=schema)
+    connection.execute(f"REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC")
+    put_new(SQLAlchemyStore(engine, schema=schema), key("A"))
+    connection.execute(f"GRANT CREATE ON SCHEMA {schema} TO PUBLIC")
+    with pytest.raises(UnsupportedError, match="REVOKE"):
+        SQLAlchemyStore(engine, schema=schema)
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "CREATE TABLE {0}.strongroom_schema (version integer)",
+        "CREATE VIEW {0}.secrets AS SELECT 1 AS name",
+        "CREATE FUNCTION {0}.strongroom_count(number integer) RETURNS bigint LANGUAGE sql AS 'SELECT 0::bigint'",
+    ],
+)
+def test_what_another_role_made_there_is_not_taken_for_the_vault_s(
+    engine: Engine, connection: Connection, cluster: Cluster, schema: str, role: str, planted: str
+) -> None:
+    connection.execute(f"CREATE SCHEMA {schema}; GRANT CREATE, USAGE ON SCHEMA {schema} TO {role}")
+    with psycopg.connect(f"postgresql://{role}:x@127.0.0.1:{cluster.port}/postgres") as other:
+        other.execute(planted.format(schema))
+    with pytest.raises(UnsupportedError, match="belongs to a role"):
+        SQLAlchemyStore(engine, schema=schema)
+
+
+def test_what_a_role_made_where_it_was_let_is_its_own_and_of_those_who_are_members_of_it(
+    connection: Connection, cluster: Cluster, schema: str, role: str
+) -> None:
+    connection.execute(f"CREATE SCHEMA {schema}; GRANT CREATE, USAGE ON SCHEMA {schema} TO {role}")
+    member = f"{schema}_member"
+    connection.execute(f"CREATE ROLE {member} LOGIN PASSWORD 'x' IN ROLE {role}")
+    for user in (role, member):
+        with SQLAlchemyStore(f"postgresql://{user}:x@127.0.0.1:{cluster.port}/postgres", schema=schema) as store:
+            put_new(store, key(user))
+    connection.execute(f"DROP ROLE {member}")
+
+
+def test_better_matches_that_others_have_put_in_reach_are_never_called(
+    cluster: Cluster, connection: Connection, schema: str, keyring: Keyring
+) -> None:
+    # In the vault's own schema and in one that the session looks through.
+    connection.execute(f"CREATE SCHEMA {schema}; CREATE SCHEMA {schema}_evil")
+    for planted in (schema, f"{schema}_evil"):
+        for signature in (
+            "hashtext(varchar)",
+            "pg_advisory_xact_lock(integer, bigint)",
+            "jsonb_array_elements(text)",
+            "starts_with(name, text)",
+            "json_build_object(text, integer, text, name, text, bool, text, bool, text, bool, text, json, text, json)",
+            "json_build_object(text, json)",
+            "json_build_array(text, text)",
+            "json_build_object(text, text, text, text, text, text)",
+            "isfinite(timestamptz)",
+        ):
+            connection.execute(
+                f"CREATE FUNCTION {planted}.{signature} RETURNS json LANGUAGE plpgsql AS"
+                " $$ BEGIN RAISE EXCEPTION 'planted'; END $$"
+            )
+    options = {"options": f"-c search_path={schema}_evil"}
+    reached = create_engine(cluster.url(scheme="postgresql+psycopg"), connect_args=options)
+    with reached.connect() as looking, pytest.raises(DBAPIError, match="planted"):
+        looking.exec_driver_sql("SELECT json_build_object('a'::text, '1'::json)")
+    vault = Vault(keyring, SQLAlchemyStore(reached, schema=schema))
+    vault.set("A", "sk_test_abc123", actor="alice")
+    assert vault.get("A", actor="alice").reveal() == "sk_test_abc123"
+    assert len(vault.list(actor="alice")) == 1
+    vault.verify_audit(actor="alice")
+    reached.dispose()
+
+
 # What PostgreSQL cannot keep.
 
 
@@ -258,6 +341,17 @@ def test_another_program_s_row_is_refused_and_told_until_it_is_adopted(
     connection.execute(f"UPDATE {schema}.secrets SET state = 'disabled' WHERE name = 'A'")
     with pytest.raises(RecordTamperedError):
         vault.get("A", actor="alice")
+
+
+def test_lists_by_an_instant_pass_over_rows_without_a_name(
+    store: SQLAlchemyStore, schema: str, connection: Connection
+) -> None:
+    connection.execute(
+        f"INSERT INTO {schema}.secrets (rotation_due, expires_at) VALUES (to_timestamp(0), to_timestamp(0))"
+    )
+    assert commit(store, found=[(record(key("A")), "absent", {"due_at": 5, "expires_at": 5})]) == "committed"
+    for by in ("due", "expired"):
+        assert names(looked_up(store, {by: 5}, limit=1)) == [("default", "A")]
 
 
 def test_statements_for_the_tables_of_the_bot_still_run(
@@ -385,8 +479,9 @@ def test_another_isolation_is_refused_before_anything_is_written(
         cluster.url(scheme="postgresql+psycopg"),
         connect_args={"options": "-c default_transaction_isolation=serializable"},
     )
-    with pytest.raises(DBAPIError, match="READ COMMITTED"):
+    with pytest.raises(DBAPIError, match="READ COMMITTED") as caught:
         put_new(SQLAlchemyStore(strict, schema=schema), key("A"))
+    assert getattr(caught.value.orig, "sqlstate", None) == "25000"
     assert listed(store) == [[]]
     strict.dispose()
 
@@ -440,7 +535,6 @@ def test_a_request_is_one_round_trip_and_one_transaction(cluster: Cluster, schem
         "postgresql://u@db.example/x",
         "postgresql://u@/x?host=/tmp,db.example",
         "postgresql://u@127.0.0.1/x?hostaddr=10.0.0.1",
-        "postgresql://u@/x?service=far",
     ],
 )
 def test_a_connection_that_leaves_the_machine_is_encrypted(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -481,6 +575,17 @@ def test_one_that_stays_on_the_machine_need_not_be(url: str, monkeypatch: pytest
         assert _options(_url(url), "psycopg", require_tls=True)["connect_args"]["sslmode"] == "require"
 
 
+@pytest.mark.parametrize(
+    "query", ["conninfo=host%3Ddb.example", "dsn=postgresql://db.example/x", "service=far", "servicefile=/far"]
+)
+def test_what_a_url_does_not_show_is_refused_where_the_connection_must_be_encrypted(query: str) -> None:
+    for url in (f"postgresql://u@localhost/x?{query}", f"postgresql://u@db.example/x?sslmode=verify-full&{query}"):
+        for driver in ("psycopg", "asyncpg"):
+            with pytest.raises(InvalidArgumentError, match="require_tls=False"):
+                _options(_url(url), driver, require_tls=True)
+            _options(_url(url), driver, require_tls=False)
+
+
 def test_a_server_that_speaks_no_tls_is_not_spoken_to(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     # It is on this machine, and taken for one that is not.
     monkeypatch.setattr("strongroom.stores._engine._is_local", lambda host: False)
@@ -500,3 +605,11 @@ def test_an_error_tells_no_password(cluster: Cluster) -> None:
     with pytest.raises(DBAPIError) as caught:
         SQLAlchemyStore(url)
     assert "hunter2" not in f"{caught.value!r} {caught.value} {caught.value.__cause__}"
+
+
+def test_a_url_with_a_password_that_is_not_escaped_is_refused_without_a_piece_of_it() -> None:
+    url = "postgresql://u:x@host:hunter2/x"
+    for open_ in (SQLAlchemyStore, AsyncSQLAlchemyStore):
+        with pytest.raises(InvalidArgumentError) as caught:
+            open_(url)
+        assert "hunter2" not in "".join(traceback.format_exception(caught.value))
