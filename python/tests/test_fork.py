@@ -265,13 +265,17 @@ def on_postgres(kind: str, url: str, schema: str) -> None:
     def key(name: str) -> dict[str, str]:
         return {"kind": "secret", "namespace": "default", "name": name}
 
+    with SQLAlchemyStore(url, schema=schema) as filled:
+        vault = Vault(Keyring.generate(), filled)
+        for each in ("parent", *(f"child{index}" for index in range(CHILDREN))):
+            vault.set(each, "sk_test_abc123", actor="alice")
     if kind == "sync":
         store = SQLAlchemyStore(url, schema=schema)
         store.load([key("A")])
 
         def work(name: str) -> None:
             for _ in range(0 if name == "child0" else 100):
-                assert store.load([key(name)]) == []
+                assert [found["key"] for found in store.load([key(name)])] == [key(name)]
             if name != "parent":
                 store.close()
             os.write(1, b"worked\n")
@@ -286,7 +290,7 @@ def on_postgres(kind: str, url: str, schema: str) -> None:
     def work_async(name: str) -> None:
         async def load() -> None:
             for _ in range(100):
-                assert await asynchronous.load([key(name)]) == []
+                assert [found["key"] for found in await asynchronous.load([key(name)])] == [key(name)]
 
         if name == "parent":
             loop.run_until_complete(load())
