@@ -273,6 +273,12 @@ def on_postgres(kind: str, url: str, schema: str) -> None:
         store = SQLAlchemyStore(url, schema=schema)
         store.load([key("A")])
 
+        def backend() -> object:
+            with store._engine.connect() as connection:
+                return connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+
+        before = backend()
+
         def work(name: str) -> None:
             for _ in range(0 if name == "child0" else 100):
                 assert [found["key"] for found in store.load([key(name)])] == [key(name)]
@@ -281,7 +287,8 @@ def on_postgres(kind: str, url: str, schema: str) -> None:
             os.write(1, b"worked\n")
 
         forked(work, also_here=True)
-        assert store.load([key("A")]) == []
+        # Nobody has closed the connection that was there.
+        assert backend() == before
         store.close()
         return
     loop, asynchronous = asyncio.new_event_loop(), AsyncSQLAlchemyStore(url, schema=schema)
