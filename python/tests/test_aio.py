@@ -50,7 +50,7 @@ def parameters(of: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
 
 def test_both_vaults_have_the_same_methods_with_the_same_parameters() -> None:
     theirs = methods(Vault)
-    assert len(theirs) == 50
+    assert len(theirs) == 51
     assert {name: parameters(each) for name, each in methods(aio.Vault).items()} == {
         name: parameters(each) for name, each in theirs.items()
     }
