@@ -55,7 +55,6 @@ const INSTANTS = new Set([
   "created_at",
   "due_at",
   "expires_at",
-  "exported_at",
   "granted_at",
   "last_accessed",
   "last_rotated",

@@ -1,10 +1,7 @@
 """A secrets library to embed: encryption, keyrings, versions, rotation, policy, confirmation and audit."""
 
-from strongroom._access import AccessBurst, AccessFinding, AccessRules, AccessWatch
-from strongroom._archives import Imported, ImportReport
 from strongroom._call import Actor, Policy
 from strongroom._error import StrongroomError
-from strongroom._history import Checkpoint, ExportFormat, SigningKey
 from strongroom._host import AsyncRotator, Rotation, Rotator
 from strongroom._keyring import KeyInfo, Keyring
 from strongroom._manifest import Manifest, ManifestEntry, ManifestFormat
@@ -20,7 +17,6 @@ from strongroom._results import (
     Change,
     CommandReply,
     Confirmed,
-    Copied,
     EntryReport,
     Grant,
     GrantAction,
@@ -52,10 +48,6 @@ from strongroom._vault import Vault
 from strongroom._wrapped import OpenedKeyring, PassphraseCost, Wrap, WrappedKeyring
 
 __all__ = [
-    "AccessBurst",
-    "AccessFinding",
-    "AccessRules",
-    "AccessWatch",
     "Actor",
     "Adopted",
     "AsyncRotator",
@@ -64,12 +56,9 @@ __all__ = [
     "Button",
     "Census",
     "Change",
-    "Checkpoint",
     "CommandReply",
     "Confirmed",
-    "Copied",
     "EntryReport",
-    "ExportFormat",
     "Format",
     "Generator",
     "Grant",
@@ -77,8 +66,6 @@ __all__ = [
     "Granted",
     "Identified",
     "IfExists",
-    "ImportReport",
-    "Imported",
     "KeyCount",
     "KeyInfo",
     "Keyring",
@@ -108,7 +95,6 @@ __all__ = [
     "Secret",
     "SecretDetails",
     "Sensitivity",
-    "SigningKey",
     "Skipped",
     "StrongroomError",
     "Swept",
