@@ -1,10 +1,10 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check package bench clean
+.PHONY: help setup demo test check package bench load clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
-setup: ## install what is missing: wasm toolchain, Node, npm and Python tools, browser
+setup: ## install what is missing: wasm toolchain, Node, npm and Python tools, browser, services for tests
 	@scripts/setup.sh all
 
 demo: ## set up, build, and run the demonstration
@@ -22,6 +22,9 @@ package: ## release builds into dist/, each installed and imported once
 
 bench: ## compare with peers, release builds, into docs/benchmarks.md
 	@scripts/bench.sh
+
+load: ## drive a store from several processes and check every answer; STORE=postgresql://... OPTIONS="--processes 8"
+	@scripts/load.sh $(STORE) $(OPTIONS)
 
 clean: ## remove what was built (keeps .tools, .venv and node_modules)
 	rm -rf target dist node/lib node/*.node wasm/lib wasm/pkg wasm/pkg-testing examples/admin-panel/public/strongroom-web

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the npm package strongroom-web in place: wasm/pkg and wasm/pkg-testing (modules and glue), then wasm/lib
+# Builds the npm package strongroom-web in place: wasm/pkg, wasm/pkg-testing and wasm/pkg-archive (modules and glue), then wasm/lib
 # (TypeScript, with both inside).
 set -euo pipefail
 # shellcheck source=scripts/steps.sh
@@ -31,9 +31,12 @@ glue() {
 
 say "wasm: cargo build --profile wasm (route: $(scripts/wasm-cargo.sh --route))"
 scripts/wasm-cargo.sh build --quiet --profile wasm -p strongroom-wasm -p strongroom-wasm-testing
+# Apart: built with the others, the feature `age` would be theirs too.
+scripts/wasm-cargo.sh build --quiet --profile wasm -p strongroom-wasm-archive
 
 rm -rf wasm/lib
 glue strongroom_wasm wasm/pkg
 glue strongroom_wasm_testing wasm/pkg-testing
+glue strongroom_wasm_archive wasm/pkg-archive
 say "wasm: tsc"
 node_modules/.bin/tsc -p wasm

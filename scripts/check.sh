@@ -10,6 +10,7 @@ timed "check: one version in all manifests" scripts/version.sh
 timed "check: cargo fmt" cargo fmt --all --check
 # The wasm crate too: its glue compiles for the host, so clippy needs no wasm toolchain.
 timed "check: clippy" cargo clippy --quiet --workspace --all-targets -- -D warnings
+timed "check: clippy (postgres)" cargo clippy --quiet -p strongroom-bindings --all-targets --features postgres -- -D warnings
 timed "check: core without std" scripts/wasm-cargo.sh --no-std check --quiet -p strongroom
 timed "check: cargo test" cargo test --quiet -p strongroom -p strongroom-bindings
 # Private items too, for those who change them: so a public page may name a private type.

@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname "$0")/steps.sh"
 
 [ -f examples/demo/run.mjs ] || stop "examples/demo/run.mjs is missing"
-scripts/setup.sh all
+scripts/setup.sh rust wasm node python browser
 scripts/build-node.sh
 scripts/build-python.sh
 scripts/build-wasm.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, into the repository where that is possible: .tools, .venv, node_modules.
 # Needs: rust, node (any from 18 on, to run npm), python3 (3.10 or newer), a C compiler, make.
-# Usage: scripts/setup.sh [rust|wasm|node|python|browser|bench|all]...
+# Usage: scripts/setup.sh [rust|wasm|node|python|browser|services|bench|all]...
 set -euo pipefail
 # shellcheck source=scripts/steps.sh
 . "$(dirname "$0")/steps.sh"
@@ -13,6 +13,7 @@ NPM_FOLDERS=(. examples/telegram-bot)
 PYTHON_REQUIREMENTS=(python/requirements-dev.txt examples/fastapi-backend/requirements.txt)
 DEBIAN_WASM=(rustc-web cargo-web rust-web-src lld-19)
 DEBIAN_BROWSER=(chromium chromium-driver)
+DEBIAN_SERVICES=(postgresql age prometheus strace)
 
 setup_rust() {
   have cargo || stop "cargo is missing" "install Rust: https://rustup.rs"
@@ -118,6 +119,15 @@ setup_browser() {
   say "browser: $(chromium --version 2>/dev/null | head -n 1)"
 }
 
+# What the tests of stores, archives and alerts run against: each starts its own, none needs a service of the system.
+setup_services() {
+  if ! have age || ! have promtool || ! have strace || ! compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null; then
+    say "services: installing from Debian"
+    install_debian "${DEBIAN_SERVICES[@]}"
+  fi
+  say "services: $(/usr/lib/postgresql/*/bin/postgres --version | tail -n 1), age $(age --version), $(promtool --version 2>&1 | head -n 1 | cut -d, -f1,2)"
+}
+
 # What only the benchmarks need, and so no part of `all`.
 setup_bench() { npm_folder bench; }
 
@@ -136,8 +146,8 @@ install_debian() {
 
 for part in "${@:-all}"; do
   case "$part" in
-    rust | wasm | node | python | browser | bench) "setup_$part" ;;
-    all) for each in rust wasm node python browser; do "setup_$each"; done ;;
-    *) stop "unknown part: $part" "usage: scripts/setup.sh [rust|wasm|node|python|browser|bench|all]..." ;;
+    rust | wasm | node | python | browser | services | bench) "setup_$part" ;;
+    all) for each in rust wasm node python browser services; do "setup_$each"; done ;;
+    *) stop "unknown part: $part" "usage: scripts/setup.sh [rust|wasm|node|python|browser|services|bench|all]..." ;;
   esac
 done

@@ -6,6 +6,7 @@ set -euo pipefail
 
 # One line each: KIND FOLDER. A folder that is missing fails the run.
 SUITES=(
+  "cargo-postgres bindings/tests"
   "pytest python/tests"
   "pytest tests"
   "node node/tests"
@@ -25,6 +26,8 @@ suite_node() {
   # Node leaves one core idle by default: of two, that is half.
   node --test --test-concurrency="$(nproc)" "$1/*.test.mjs"
 }
+
+suite_cargo-postgres() { cargo test --quiet -p strongroom-bindings --features postgres --test postgres; }
 
 suite_wasm-node() { scripts/wasm-cargo.sh test -p strongroom-wasm --tests; }
 

@@ -32,7 +32,7 @@ OPERATIONS = set(
 )
 OF_KEYRINGS = {"generate", "keys", "export", "encrypt"}
 NOT_GIVEN = ("at", "as", "do", "faults", "host")
-OF_THE_STAGE = {"put", "reopen"}
+OF_THE_STAGE = {"metrics", "put", "reopen"}
 
 
 @pytest.fixture(scope="module", params=LANGUAGES)

@@ -162,14 +162,19 @@ export interface Store {
 
 /** What a flow asks. */
 export type Request =
-  | { load: { keys: RecordKey[] } }
-  | { list: { query: ListQuery; cursor: string | null } }
-  | { commit: { change_set: ChangeSet } }
-  | { events: { query: EventQuery; cursor: string | null } }
+  | StoreRequest
   | { wait: { millis: number } }
   | { read_env: { names: string[] } }
   | { read_file: { paths: string[] } }
-  | { rotate: { step: "create" | "activate"; id: string; namespace: string; name: string; version: number } };
+  | { rotate: { step: "create" | "activate"; id: string; namespace: string; name: string; version: number } }
+  | { target: { request: StoreRequest } };
+
+/** What a flow asks of a store: the vault's own, or under `target` the one that the vault is copied to. */
+export type StoreRequest =
+  | { load: { keys: RecordKey[] } }
+  | { list: { query: ListQuery; cursor: string | null } }
+  | { commit: { change_set: ChangeSet } }
+  | { events: { query: EventQuery; cursor: string | null } };
 
 /** What a host answers. */
 export type Answer =

@@ -1,14 +1,15 @@
 /** The run loop: a session asks, the host answers, until the session is done. */
+import { accessFinding, type OnFinding } from "./access.js";
 import { invalid } from "./arguments.js";
-import type { Answer, Request, Store, StoredEvent } from "./contract.js";
+import type { Answer, Request, Store, StoredEvent, StoreRequest } from "./contract.js";
 import type { ErrorCode } from "./error-codes.js";
-import { guarded, StrongroomError } from "./errors.js";
+import { guarded, StrongroomError, translated } from "./errors.js";
 import type { NativeSecret, NativeSession, Text } from "./native.js";
 import type { OnEvent, ReadEnv, ReadFile, Rotator } from "./options.js";
 import { handleOf, Secret } from "./secret.js";
 import { auditEvent, type Wire } from "./wire.js";
 
-type StepTaken = { committed?: StoredEvent[] } & (
+type StepTaken = { committed?: StoredEvent[]; findings?: Wire[] } & (
   | { ask: { number: number; request: Request } }
   | { done: unknown }
   | { failed: { code: ErrorCode; message: string } }
@@ -21,6 +22,9 @@ export interface Host {
   env?: ReadEnv | undefined;
   file?: ReadFile | undefined;
   onEvent?: OnEvent | undefined;
+  onFinding?: OnFinding | undefined;
+  /** The store that the vault is copied to. */
+  target?: Store | undefined;
 }
 
 /** What an operation came to: what is told of it, and the values that it gave, in the order in which it tells of them. */
@@ -38,9 +42,12 @@ export async function drive(session: NativeSession, host: Host, operation: strin
   const causes: Causes = {};
   try {
     for (;;) {
-      const json = guarded(() => session.step(Date.now(), reply), operation);
+      const json = await stepped(session, reply, operation);
       const step = JSON.parse(json) as StepTaken;
-      for (const event of step.committed ?? []) await told(event, host.onEvent);
+      for (const event of step.committed ?? [])
+        await told("onEvent", () => host.onEvent?.(auditEvent(event as Wire)));
+      for (const found of step.findings ?? [])
+        await told("onFinding", () => host.onFinding?.(accessFinding(found)));
       if ("done" in step) return { told: step.done, secrets: [...taken(session)] };
       if ("failed" in step) {
         const { code, message } = step.failed;
@@ -52,7 +59,9 @@ export async function drive(session: NativeSession, host: Host, operation: strin
         reply = JSON.stringify({ number, answer: await answered(request, host, session, causes) });
       } catch (thrown) {
         causes["rotate" in request ? "ROTATION_FAILED" : "STORAGE_FAILED"] = thrown;
-        reply = JSON.stringify({ number, answer: { failed: { applied: "unknown" } } satisfies Answer });
+        // What a store of ours throws may say that nothing was applied.
+        const applied = (thrown as { applied?: unknown } | undefined)?.applied === "no" ? "no" : "unknown";
+        reply = JSON.stringify({ number, answer: { failed: { applied } } satisfies Answer });
       }
     }
   } finally {
@@ -60,17 +69,30 @@ export async function drive(session: NativeSession, host: Host, operation: strin
   }
 }
 
-/** Tells of an event. What was done is done: a hook that throws is reported, and fails nothing. */
-async function told(event: StoredEvent, onEvent: OnEvent | undefined): Promise<void> {
+/** What a session says next; while it takes long, the event loop goes on. */
+async function stepped(
+  session: NativeSession,
+  reply: string | undefined,
+  operation: string,
+): Promise<string> {
   try {
-    await onEvent?.(auditEvent(event as Wire));
+    return await (session.stepLong?.(Date.now(), reply) ?? session.step(Date.now(), reply));
+  } catch (error) {
+    throw translated(error, operation);
+  }
+}
+
+/** Tells of an event or a finding. What was done is done: a hook that throws is reported, and fails nothing. */
+async function told(name: string, hook: () => unknown): Promise<void> {
+  try {
+    await hook();
   } catch (thrown) {
     const { reportError, process } = globalThis as {
       reportError?: (thrown: unknown) => void;
       process?: { emitWarning(warning: Error): void };
     };
     if (reportError !== undefined) reportError(thrown);
-    else process?.emitWarning(new Error("strongroom: onEvent threw", { cause: thrown }));
+    else process?.emitWarning(new Error(`strongroom: ${name} threw`, { cause: thrown }));
   }
 }
 
@@ -84,19 +106,24 @@ async function answered(
   session: NativeSession,
   causes: Causes,
 ): Promise<Answer> {
-  const { store } = host;
-  if ("load" in request) return { load: { records: await store.load(request.load.keys) } };
-  if ("list" in request) return { list: await store.list(request.list.query, request.list.cursor) };
-  if ("events" in request) return { events: await store.events(request.events.query, request.events.cursor) };
-  if ("commit" in request) {
-    const answer = await store.commit(request.commit.change_set);
-    return answer === "failed" ? { failed: { applied: "no" } } : { commit: answer };
-  }
+  if ("target" in request)
+    return host.target === undefined
+      ? { unsupported: {} }
+      : await stored(request.target.request, host.target);
   if ("read_env" in request) return await found(request.read_env.names, host.env, session, causes);
   if ("read_file" in request) return await found(request.read_file.paths, host.file, session, causes);
   if ("rotate" in request) return await rotated(request.rotate, host.rotator, session);
+  if (!("wait" in request)) return await stored(request, host.store);
   await new Promise((resolve) => setTimeout(resolve, request.wait.millis));
   return { wait: {} };
+}
+
+async function stored(request: StoreRequest, store: Store): Promise<Answer> {
+  if ("load" in request) return { load: { records: await store.load(request.load.keys) } };
+  if ("list" in request) return { list: await store.list(request.list.query, request.list.cursor) };
+  if ("events" in request) return { events: await store.events(request.events.query, request.events.cursor) };
+  const answer = await store.commit(request.commit.change_set);
+  return answer === "failed" ? { failed: { applied: "no" } } : { commit: answer };
 }
 
 /** What was found of each; one that can't be read takes nothing from the others. */

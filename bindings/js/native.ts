@@ -52,6 +52,8 @@ export interface NativeOpened {
 
 export interface NativeSession {
   step(now: number, reply?: string): string;
+  /** The same in another thread, where there are threads and the next step may take a second; nothing otherwise. */
+  stepLong?(now: number, reply?: string): Promise<string> | null | undefined;
   /** Gives a value: of an operation on many before its first step, or what the next answer tells of. */
   offer(value: NativeSecret): void;
   /** The value that goes with the open request, or the next one that the operation gave. */
@@ -62,6 +64,19 @@ export interface NativeSession {
 
 export interface NativeVault {
   begin(operation: string, value?: NativeSecret): NativeSession;
+  /** What it has seen, in the text format of Prometheus. */
+  metrics(prefix: string): string;
+}
+
+export interface NativeWatch {
+  /** Looks at an event, and tells what it found, both as JSON. */
+  observe(event: string): string;
+}
+
+/** A whole vault in one text. */
+export interface NativeDocument {
+  /** The answer as JSON, and what to write in place of the text, if anything. */
+  answer(request: string, text?: Uint8Array): { answer: string; text?: Uint8Array | null };
 }
 
 export interface Native {
@@ -70,9 +85,20 @@ export interface Native {
   makeSecret(value: Text): NativeSecret;
   generateKeyring(now: number, label?: string): NativeKeyring;
   parseKeyring(text: string): NativeKeyring;
+  /** The key's text, in a handle. */
+  generateSigningKey(name: string): NativeSecret;
+  parseSigningKey(text: string, name: string): NativeSecret;
+  verifierOf(key: NativeSecret, name: string): string;
+  /** `{ vault_id, at, streams }`, as JSON. */
+  readCheckpoint(text: string, verifiers: string[]): string;
   parseWrappedKeyring(text: string): NativeWrapped;
   sealKeyring(keyring: NativeKeyring): NativeOpened;
   openVault(keyring: NativeKeyring, options: string): NativeVault;
+  makeDocument(limit?: number): NativeDocument;
+  /** The same, its access watched. */
+  openWatchedVault(keyring: NativeKeyring, options: string, watch: NativeWatch): NativeVault;
+  /** By rules as JSON. */
+  makeWatch(rules: string): NativeWatch;
   /** A manifest as JSON. */
   readManifest(text: Text, format: string): string;
   /** The text of `.env.example`. */

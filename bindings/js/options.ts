@@ -1,9 +1,11 @@
 /** What the operations of a vault take. */
+import type { AccessRules, AccessWatch, OnFinding } from "./access.js";
 import type { Store } from "./contract.js";
 import type { Keyring } from "./keyring.js";
 import type { Text } from "./native.js";
 import type { AuditEvent } from "./results.js";
 import type { Secret } from "./secret.js";
+import type { SigningKey } from "./signing.js";
 
 /** Who acts: an id, or an id with the platform it speaks through, the roles that you vouch for, and the end of its session. */
 export type Actor =
@@ -187,6 +189,27 @@ export interface EmergencyOptions extends Omit<SweepOptions, "graceMillis"> {
   disable?: boolean | undefined;
 }
 
+/** How the history is verified. */
+export interface VerifyAuditOptions extends ActorOptions {
+  /** The text of a checkpoint that was kept elsewhere: what it attests must still be there. */
+  checkpoint?: string | undefined;
+  /** Who may have signed it, as `SigningKey.verifier()` tells; needed with a checkpoint. */
+  verifiers?: string[] | undefined;
+}
+
+/** How a checkpoint is made. */
+export interface CheckpointOptions extends ActorOptions {
+  signingKey: SigningKey;
+}
+
+/** How the history is exported. */
+export interface ExportAuditOptions extends ActorOptions {
+  /** `jsonl`, the events as they are stored, unless told otherwise; `ocsf`: OCSF events in CloudEvents. */
+  format?: "jsonl" | "ocsf" | undefined;
+  /** How many events a page takes: 1 to 5000, 1000 unless told otherwise. */
+  limit?: number | undefined;
+}
+
 export interface RekeyPagesOptions extends ActorOptions {
   /** How many secrets a page takes: 1 to 500, 100 unless told otherwise. */
   limit?: number | undefined;
@@ -261,6 +284,10 @@ export interface VaultOptions {
   onEvent?: OnEvent | undefined;
   /** What `onEvent` is told of; all events when absent. */
   events?: EventName[] | undefined;
+  /** What of the events that this vault commits is unusual, or a watch that has seen the history. */
+  accessRules?: AccessRules | AccessWatch | undefined;
+  /** Is told what `accessRules` found, as `onEvent` is of events. */
+  onFinding?: OnFinding | undefined;
   /** The vault that the store must hold, 32 hex digits. Pinning it keeps a stripped store from being taken for a new one. */
   vaultId?: string | undefined;
   /** The longest value in bytes; 65536 unless told otherwise. */

@@ -203,6 +203,18 @@ export interface RenewedPage extends Renewed {
   next: string | undefined;
 }
 
+/** What was copied to another store. */
+export interface Copied {
+  /** Which vault it is, 32 hex digits. */
+  vaultId: string;
+  secrets: number;
+  proposals: number;
+  /** The old rows outside the chain among them. */
+  events: number;
+  /** Rows of another program that were left behind: nobody could ask for their names. */
+  left: number;
+}
+
 export interface Retired {
   /** The key's id, 64 hex digits. */
   id: string;

@@ -1,5 +1,8 @@
 /** The vault: typed methods over sessions. What they return is converted here and decided in the core. */
-import { instant, invalid, listOfText, optional, refuseUnknown, wholeNumber } from "./arguments.js";
+import { watchOf } from "./access.js";
+import { type ExportOptions, exported, type ImportOptions, type ImportReport, imported } from "./archives.js";
+import { instant, invalid, listOfText, optional, refuseUnknown, textOnly, wholeNumber } from "./arguments.js";
+import type { Store } from "./contract.js";
 import { drive, type Host } from "./driver.js";
 import { guarded } from "./errors.js";
 import { handleOf as keyringHandle } from "./keyring.js";
@@ -18,8 +21,10 @@ import { type NativeSession, type NativeVault, native, type Text } from "./nativ
 import type {
   ActorOptions,
   Change,
+  CheckpointOptions,
   EmergencyOptions,
   ExpiryOptions,
+  ExportAuditOptions,
   GrantShape,
   ImportDotenvOptions,
   ImportEnvOptions,
@@ -38,6 +43,7 @@ import type {
   SetOptions,
   SweepOptions,
   VaultOptions,
+  VerifyAuditOptions,
 } from "./options.js";
 import { copyOf, type ResolvedTexts, resolvedTree, treeText } from "./resolve.js";
 import type {
@@ -46,6 +52,7 @@ import type {
   Census,
   CommandReply,
   Confirmed,
+  Copied,
   Grant,
   Granted,
   Identified,
@@ -70,6 +77,7 @@ import type {
   WrittenMany,
 } from "./results.js";
 import { handleOf, Secret, type SecretDetails } from "./secret.js";
+import { heldBy } from "./signing.js";
 import { surroundings } from "./surroundings.js";
 import { auditEvent, camel, camels, common, expiry, json, newValue, type Wire, written } from "./wire.js";
 
@@ -86,19 +94,21 @@ export class Vault {
 
   constructor(options: VaultOptions) {
     const { keyring, store, confirm, actors, policy, vaultId, valueMax, proposalMillis, ...rest } = options;
-    const { readEnv, readFile, onEvent, events, ...unknown } = rest;
+    const { readEnv, readFile, onEvent, events, accessRules, onFinding, ...unknown } = rest;
     refuseUnknown(unknown, "the vault's options");
     if (onEvent !== undefined && typeof onEvent !== "function") throw invalid("onEvent must be a function");
-    const callbacks = [store?.load, store?.list, store?.commit, store?.events];
-    if (callbacks.some((callback) => typeof callback !== "function")) {
+    if (!isStore(store)) {
       throw invalid("the vault's options give no store: it has the methods load, list, commit and events");
     }
     const limits = { value_max: valueMax, proposal_millis: proposalMillis };
     // Without a hook there is nobody to tell.
     const chosen = onEvent === undefined ? undefined : (events ?? []);
     const wire = json({ confirm, actors, policy, vault_id: vaultId, events: chosen, ...limits });
-    this.#native = guarded(() => native().openVault(keyringHandle(keyring), wire));
-    this.#host = { store, onEvent, ...surroundings({ readEnv, readFile }) };
+    const [handle, watch] = [keyringHandle(keyring), watchOf(accessRules, onFinding)];
+    this.#native = guarded(() =>
+      watch === undefined ? native().openVault(handle, wire) : native().openWatchedVault(handle, wire, watch),
+    );
+    this.#host = { store, onEvent, onFinding, ...surroundings({ readEnv, readFile }) };
   }
 
   /** Gives a secret a value, given or made, whether it is new or not. Throws `VALUE_INVALID`, `VERSION_COMPROMISED`. */
@@ -263,9 +273,42 @@ export class Vault {
     return events.map(auditEvent);
   }
 
-  /** Verifies the whole history. Throws `AUDIT_TAMPERED`, naming the first bad event and what is wrong with it. */
-  async verifyAudit(options: ActorOptions): Promise<AuditReport> {
-    return camel(await this.#run("verify_audit", common(options)));
+  /**
+   * Verifies the whole history, and that it still holds what a checkpoint that was kept elsewhere attests. Throws
+   * `AUDIT_TAMPERED`, naming the first bad event and what is wrong with it; `BACKUP_INVALID` for a checkpoint that none of the
+   * verifiers signed.
+   */
+  async verifyAudit(options: VerifyAuditOptions): Promise<AuditReport> {
+    const { checkpoint, verifiers, ...rest } = options ?? {};
+    const wire = {
+      checkpoint: optional(textOnly, checkpoint, "the checkpoint"),
+      verifiers: optional(listOfText, verifiers, "verifiers"),
+    };
+    return camel(await this.#run("verify_audit", { ...wire, ...common(rest) }));
+  }
+
+  /**
+   * Verifies the whole history and signs how far every stream of it goes. Keep the text where those who keep the vault can't
+   * change it, for `verifyAudit`. Throws `AUDIT_TAMPERED`.
+   */
+  async checkpoint(options: CheckpointOptions): Promise<string> {
+    const { signingKey, ...rest } = options ?? {};
+    const { key, name } = heldBy(signingKey);
+    const told = await this.#run("checkpoint", { signer: name, ...common(rest) }, key);
+    return (told as { checkpoint: string }).checkpoint;
+  }
+
+  /**
+   * The whole history as lines of JSON, page by page, each of which is recorded: stream by stream and oldest first, then the
+   * old rows of an adopted store. Throws `AUDIT_TAMPERED`.
+   *
+   * @example
+   * for await (const line of vault.exportAudit({ actor: "cron", format: "ocsf" })) file.write(`${line}\n`);
+   */
+  async *exportAudit(options: ExportAuditOptions): AsyncGenerator<string, void, void> {
+    const { format, limit, ...rest } = options ?? {};
+    const wire = { format: optional(textOnly, format, "the format"), ...common(rest) };
+    for await (const page of this.#pages("export_audit", wire, { limit })) yield* page.lines as string[];
   }
 
   /** Proposes a change for the actor to confirm; a deletion takes no value. */
@@ -460,9 +503,42 @@ export class Vault {
     return writtenMany((await this.#drive(operation, wire, undefined, { offered: values })).told);
   }
 
+  /**
+   * Exports secrets as an age file, which the `age` command opens: all, those of a namespace, or those of some names; with
+   * all versions and settings and, unless told otherwise, their history. Each has an event of it; what can't be opened
+   * refuses the whole. Throws one error that tells all problems: `SECRET_NOT_FOUND`, `NOT_AUTHENTIC`; `AUDIT_TAMPERED`,
+   * `LIMIT_EXCEEDED`, `VALUE_INVALID` for the passphrase; `UNSUPPORTED` in a browser, until the module for it is loaded.
+   */
+  async export(options: ExportOptions): Promise<Uint8Array> {
+    return await exported(this.#drive.bind(this), options);
+  }
+
+  /**
+   * Imports the age file of an export, all or nothing: new secrets with all their versions, sealed under this vault's key;
+   * those that are there fail the whole, are skipped, or are replaced by a new version. Their history comes along, and is
+   * closed. Throws `BACKUP_INVALID`, with the reason, for what can't be opened or is no archive; `SECRET_EXISTS`,
+   * `VALUE_INVALID`, `VERSION_COMPROMISED`, `SECRET_EXPIRED`, `LIMIT_EXCEEDED`; `UNSUPPORTED` as `export`.
+   */
+  async import(data: Text, options: ImportOptions): Promise<ImportReport> {
+    return await imported(this.#drive.bind(this), data, options);
+  }
+
   /** Adopts rows that another program wrote into the store after its adoption; until then they are refused. */
   async adopt(options: ActorOptions): Promise<{ secrets: number; events: number }> {
     return (await this.#run("adopt", common(options))) as { secrets: number; events: number };
+  }
+
+  /**
+   * Copies the vault to another store, an empty one, with its history: all answers are the same there.
+   *
+   * Nobody may use the vault meanwhile. A copy that was cut short is no vault, and every operation refuses it: empty that
+   * store and copy again. Throws `INVALID_ARGUMENT` for a target that is not empty, `CONFLICT` when the vault was used
+   * meanwhile, `RECORD_TAMPERED`, `AUDIT_TAMPERED`.
+   */
+  async copyTo(target: Store, options: ActorOptions): Promise<Copied> {
+    if (!isStore(target))
+      throw invalid("that is no store to copy to: it has the methods load, list, commit and events");
+    return camel((await this.#drive("copy_to", common(options), undefined, { target })).told);
   }
 
   /**
@@ -471,6 +547,18 @@ export class Vault {
    */
   async command(text: string, options: ActorOptions): Promise<CommandReply> {
     return camel(await this.#run("command", common(options), text));
+  }
+
+  /**
+   * What this vault has seen since it was opened, in the text format of Prometheus: every name begins with the prefix,
+   * `strongroom` unless told otherwise, and `_`. `docs/metrics.md` has them all. It asks nothing of the store. Throws
+   * `INVALID_ARGUMENT` for a prefix that is none.
+   */
+  metrics(options: { prefix?: string | undefined } = {}): string {
+    const { prefix = "strongroom", ...unknown } = options ?? {};
+    refuseUnknown(unknown, "the options");
+    textOnly(prefix, "the prefix");
+    return guarded(() => this.#native.metrics(prefix), "metrics");
   }
 
   async #sweep(operation: string, options: SweepOptions, more: Wire = {}): Promise<Swept> {
@@ -508,7 +596,7 @@ export class Vault {
     return (await this.#drive(operation, wire, value)).told;
   }
 
-  async #drive(operation: string, wire: Wire, value?: Text | Secret, { rotator, offered = [] }: Beside = {}) {
+  async #drive(operation: string, wire: Wire, value?: Text | Secret, { offered = [], ...more }: Beside = {}) {
     const own = value === undefined || value instanceof Secret ? undefined : Secret.of(value);
     const secret = own ?? (value as Secret | undefined);
     let session: NativeSession;
@@ -525,14 +613,14 @@ export class Vault {
       session.close();
       throw error;
     }
-    const host = rotator === undefined ? this.#host : { ...this.#host, rotator };
-    return await drive(session, host, operation); // Awaited, so that an error's stack shows who called.
+    return await drive(session, { ...this.#host, ...more }, operation); // Awaited, so that an error's stack shows who called.
   }
 }
 
-/** What an operation has beside its value: who makes new ones, and the values of one on many. */
+/** What an operation has beside its value: who makes new ones, another store, and the values of one on many. */
 interface Beside {
   rotator?: Rotator | undefined;
+  target?: Store | undefined;
   offered?: (Text | Secret)[];
 }
 
@@ -544,6 +632,11 @@ function offer(session: NativeSession, value: Text | Secret, operation: string):
   } finally {
     own?.wipe();
   }
+}
+
+function isStore(store: Store): boolean {
+  const callbacks = [store?.load, store?.list, store?.commit, store?.events];
+  return callbacks.every((callback) => typeof callback === "function");
 }
 
 function checkRotator(rotator: Rotator): void {

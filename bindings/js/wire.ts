@@ -55,6 +55,7 @@ const INSTANTS = new Set([
   "created_at",
   "due_at",
   "expires_at",
+  "exported_at",
   "granted_at",
   "last_accessed",
   "last_rotated",

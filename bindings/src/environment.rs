@@ -11,21 +11,24 @@ const KEY_FILE_MAX: u64 = 64 * 1024;
 ///
 /// Errors: those of [`Keyring::from_environment`]; `NOT_CONFIGURED` when the file cannot be read.
 pub fn keyring_from_environment(key: Option<&str>, key_file: Option<&str>) -> Result<Keyring> {
-    let is_set = |text: &str| !text.trim().is_empty();
-    let file = match key_file.filter(|path| is_set(path)) {
-        // Both set is an error whatever is in the file, which is then not read.
-        Some(_) if key.is_some_and(is_set) => Some(Zeroizing::new(String::new())),
-        Some(path) => Some(read_key_file(path.trim())?),
-        None => None,
-    };
+    let file = file_of(key, key_file, KEY_FILE_VARIABLE)
+        .map_err(|error| Error::new(error.code(), format!("Encryption not configured: {}", error.message())))?;
     Keyring::from_environment(&Environment { key, file: file.as_ref().map(|text| text.as_str()) })
 }
 
-fn read_key_file(path: &str) -> Result<Zeroizing<String>> {
-    let unreadable = |why: &str| {
-        let message = format!("Encryption not configured: the file that {KEY_FILE_VARIABLE} names {why}");
-        Error::new(ErrorCode::NotConfigured, message)
-    };
+/// The text of the file that a variable names, if that is set. Errors: `NOT_CONFIGURED` when it cannot be read.
+pub(crate) fn file_of(key: Option<&str>, key_file: Option<&str>, variable: &str) -> Result<Option<Zeroizing<String>>> {
+    let is_set = |text: &str| !text.trim().is_empty();
+    match key_file.filter(|path| is_set(path)) {
+        // Both set is an error whatever is in the file, which is then not read.
+        Some(_) if key.is_some_and(is_set) => Ok(Some(Zeroizing::new(String::new()))),
+        Some(path) => read_key_file(path.trim(), variable).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn read_key_file(path: &str, variable: &str) -> Result<Zeroizing<String>> {
+    let unreadable = |why: &str| Error::new(ErrorCode::NotConfigured, format!("the file that {variable} names {why}"));
     let metadata =
         std::fs::metadata(path).map_err(|error| unreadable(&format!("cannot be read ({})", error.kind())))?;
     if !metadata.is_file() || metadata.len() > KEY_FILE_MAX {

@@ -1,10 +1,13 @@
 //! Operations as JSON: what a host asks of a vault.
 
 use crate::entropy::OsEntropy;
+use crate::exchange;
+use crate::history;
 use crate::many::{self, OfManifest};
 use crate::resolve::resolve;
 use crate::{invalid_arguments, json_of};
 use serde::Serialize;
+use strongroom::audit::AccessFinding;
 use strongroom::crypto::KeyId;
 use strongroom::flow::Reply;
 use strongroom::generate::Generator;
@@ -43,6 +46,14 @@ pub(crate) trait Told: Send {
 
     /// [`Flow::take_shown`].
     fn take_shown(&mut self) -> Option<SecretBytes>;
+
+    /// [`Flow::take_findings`].
+    fn take_findings(&mut self) -> Vec<AccessFinding>;
+
+    /// Whether the next step may take a second.
+    fn is_long(&self) -> bool {
+        false
+    }
 }
 
 /// A flow and what tells of its result. Not [`Flow::map`], whose future around the flow's own is a kilobyte of the
@@ -66,6 +77,10 @@ impl<T: Send + 'static> Told for ToldBy<T> {
 
     fn take_shown(&mut self) -> Option<SecretBytes> {
         self.flow.take_shown()
+    }
+
+    fn take_findings(&mut self) -> Vec<AccessFinding> {
+        self.flow.take_findings()
     }
 }
 
@@ -151,7 +166,9 @@ pub(crate) fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) 
             let slot = given.audited_slot()?;
             told(vault.audit(&actor, slot.as_ref(), limit.unwrap_or(AUDIT_LIMIT), entropy)?, tell)
         }
-        "verify_audit" => told(vault.verify_audit(&actor, entropy), tell),
+        "verify_audit" => history::verify_audit(vault, &mut given, &actor)?,
+        "checkpoint" => history::checkpoint(vault, &mut given, &actor)?,
+        "export_audit" => history::export_audit(vault, &mut given, &actor)?,
         "propose" => {
             let change: String = given.take("change")?;
             let change = (Change::from_name(&change)?, given.value.take());
@@ -194,7 +211,10 @@ pub(crate) fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) 
             let namespace = given.namespace()?;
             resolve(vault, &actor, (given.value()?, namespace.as_deref()))?
         }
+        "export" => exchange::export(vault, &mut given, &actor)?,
+        "import" => exchange::import(vault, &mut given, &actor)?,
         "adopt" => told(vault.adopt(&actor, entropy), tell),
+        "copy_to" => told(vault.copy_to(&actor, entropy), tell),
         "command" => told(vault.command(&actor, given.value()?, entropy), tell),
         _ => return Err(invalid("the operation: there is none of that name")),
     };
@@ -266,6 +286,11 @@ impl Given {
 
     pub(crate) fn value(&mut self) -> Result<SecretBytes> {
         self.value.take().ok_or_else(no_value)
+    }
+
+    /// The value, if there is one.
+    pub(crate) fn any_value(&mut self) -> Option<SecretBytes> {
+        self.value.take()
     }
 
     /// A value, or how it is to be made, or neither.

@@ -4,7 +4,7 @@ use crate::operation::read_policy;
 use crate::{invalid_arguments, json_of};
 use serde::Serialize;
 use std::sync::Arc;
-use strongroom::audit::EventFilter;
+use strongroom::audit::{EventFilter, SharedWatch};
 use strongroom::keyring::KeyInfo;
 use strongroom::record::Change;
 use strongroom::wire::{Fault, Fields, FromJson, Json, read};
@@ -14,6 +14,11 @@ use strongroom::{Error, ErrorCode, Keyring, Result, Timestamp, Vault, VaultOptio
 /// optional; ids in hex, the policy as JSON or `"default"` for the built-in roles, `events` the names of an
 /// [`EventFilter`]. Errors: `INVALID_ARGUMENT`, `LIMIT_EXCEEDED`.
 pub fn open_vault(keyring: Arc<Keyring>, options: &str) -> Result<Vault> {
+    open_watched_vault(keyring, options, None)
+}
+
+/// The same, with what watches its access: see [`parse_watch`](crate::parse_watch).
+pub fn open_watched_vault(keyring: Arc<Keyring>, options: &str, watch: Option<SharedWatch>) -> Result<Vault> {
     let given = read::<Options>(options);
     let given = given.map_err(|fault| invalid_arguments("the vault's options", &fault))?;
     let defaults = VaultOptions::default();
@@ -25,6 +30,7 @@ pub fn open_vault(keyring: Arc<Keyring>, options: &str) -> Result<Vault> {
         confirm: given.confirm.iter().flatten().map(|name| Change::from_name(name)).collect::<Result<_>>()?,
         policy: given.policy.map(read_policy).transpose()?,
         events: given.events.map(|names| EventFilter::parse(&names)).transpose()?,
+        watch,
     };
     Vault::new(keyring, options)
 }

@@ -33,9 +33,10 @@ impl Session {
     /// Starts an operation such as `{"op": "get", "name": "A", "actor": {"id": "alice"}}`. The value of `set`, `rotate`
     /// and `propose`, and the text of `command`, come beside it.
     ///
-    /// Errors: `INVALID_ARGUMENT`, `NAME_INVALID`.
+    /// Errors: `INVALID_ARGUMENT`, `NAME_INVALID`; the vault's metrics count them.
     pub fn begin(vault: &Vault, operation: &str, value: Option<SecretBytes>) -> Result<Session> {
-        begin(vault, operation, value).map(|flow| Session::of(flow, vault.told_events().cloned()))
+        let flow = begin(vault, operation, value).inspect_err(|refusal| vault.count_refusal(refusal))?;
+        Ok(Session::of(flow, vault.told_events().cloned()))
     }
 
     /// Starts the conformance kit, which puts a store to the test: see [`check_store`]. It tells
@@ -61,7 +62,8 @@ impl Session {
     /// Goes on until the next request or the end, at an instant in milliseconds since the epoch.
     ///
     /// Gives `{"ask": {"number", "request"}}`, `{"done": ...}`, or `{"failed": {"code", "message"}}`; and, where the vault's
-    /// options choose events, `"committed"` beside it: those that the reply said are committed now. The reply to a
+    /// options choose events, `"committed"` beside it: those that the reply said are committed now; and `"findings"`: what the
+    /// rules of access found in them. The reply to a
     /// request is `{"number", "answer"}`; an answer that cannot be read counts as a failure of the store. Errors:
     /// `STALE_REPLY`, `FLOW_DONE`; the session is then as it was.
     pub fn step(&self, now_millis: f64, reply: Option<&str>) -> Result<String> {
@@ -73,12 +75,16 @@ impl Session {
         };
         let is_committed = matches!(reply, Some(Reply { answer: Answer::Commit(CommitAnswer::Committed), .. }));
         let step = flow.step(now(now_millis), reply)?;
+        let findings = flow.take_findings();
         let committed = core::mem::take(&mut state.pending);
-        let committed = if is_committed && !committed.is_empty() {
+        let mut committed = if is_committed && !committed.is_empty() {
             format!(",\"committed\":{}", json_of(&committed))
         } else {
             String::new()
         };
+        if !findings.is_empty() {
+            committed = format!("{committed},\"findings\":{}", json_of(&findings));
+        }
         state.unreadable = unreadable.flatten().or(state.unreadable.take());
         Ok(match step {
             Step::Ask { number, request } => {
@@ -122,6 +128,11 @@ impl Session {
         if let Some(flow) = &mut self.state.lock().flow {
             flow.offer(value);
         }
+    }
+
+    /// Whether the next step may take a second: a host whose threads wait for each other lets them go on meanwhile.
+    pub fn is_long(&self) -> bool {
+        self.state.lock().flow.as_ref().is_some_and(|flow| flow.is_long())
     }
 
     /// Ends the operation, wherever it is, and wipes what it held.

@@ -5,12 +5,13 @@
 //! fields encode alike, and an absent field is not an empty one. `docs/format.md` specifies it byte by byte.
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::secret::SecretBytes;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use base64::Engine;
-use base64::engine::general_purpose::{GeneralPurposeConfig, NO_PAD, PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use zeroize::Zeroize;
+use base64::engine::general_purpose::{GeneralPurposeConfig, NO_PAD, PAD, STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
+use zeroize::{Zeroize, Zeroizing};
 
 /// Writes the canonical encoding into a buffer.
 pub(crate) struct Encoder(Vec<u8>);
@@ -148,7 +149,29 @@ fn encode_in_place(engine: &impl Engine, text: &mut [u8], start: usize, mut end:
     }
 }
 
-/// The reverse, strict: one text for one value, no padding, no stray bits.
+/// How long base64 with padding is of so many bytes.
+pub(crate) fn base64_length(bytes: usize) -> usize {
+    bytes.div_ceil(3) * 4
+}
+
+/// Appends base64 with padding, as RFC 4648 section 4 has it, to text that has room for it.
+pub(crate) fn base64_append(bytes: &[u8], text: &mut Vec<u8>) {
+    let start = text.len();
+    text.resize(start + base64_length(bytes.len()), 0);
+    // INVARIANT: there is exactly as much room as is written.
+    let written = STANDARD.encode_slice(bytes, text.get_mut(start..).unwrap_or_default());
+    debug_assert!(written.is_ok());
+}
+
+/// The reverse, strict, into a buffer that is wiped however it ends.
+pub(crate) fn from_base64(text: &[u8]) -> Option<SecretBytes> {
+    let mut bytes = Zeroizing::new(vec![0u8; text.len().div_ceil(4) * 3]);
+    let length = STANDARD.decode_slice(text, &mut bytes).ok()?;
+    bytes.truncate(length);
+    Some(SecretBytes::new(core::mem::take(&mut *bytes)))
+}
+
+/// The reverse of [`base64url`], strict: one text for one value, no padding, no stray bits.
 pub(crate) fn from_base64url(text: &str) -> Result<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| {
         Error::new(ErrorCode::TokenMalformed, "the text is not base64url: check that it was stored and read back whole")

@@ -27,8 +27,8 @@
 //! | F0 | [`error`] [`secret`] [`time`] [`entropy`] [`wire`] `encoding` | codes; zeroizing bytes; timestamps; the source of randomness; JSON; canonical encoding |
 //! | F1 | [`ident`] [`mask`] [`reference`](mod@reference) | parsed names and actors; masking; where configuration says that values are |
 //! | F2 | [`crypto`] [`keyring`] [`generate`] | value formats; keys and their life; keys derived from the vault root; value generators |
-//! | F3 | [`record`] [`audit`] [`policy`] [`rotation`] [`manifest`] | what a store keeps, with MACs; the chain of events; who may do what; when a value is due; what an application needs |
-//! | F4 | [`flow`] [`store`] | requests, replies, change sets; the engine; a store in memory |
+//! | F3 | [`record`] [`audit`] [`policy`] [`rotation`] [`manifest`] `archive` | what a store keeps, with MACs; the chain of events; who may do what; when a value is due; what an application needs |
+//! | F4 | [`flow`] [`store`] `metrics` | requests, replies, change sets; the engine; stores in memory and in one document; what is counted of them |
 //! | F5 | [`ops`] [`conformance`] | one file per operation; the kit that puts stores to the test |
 //! | F6 | [`vault`] [`command`] | the facade; the chat command language |
 #![no_std]
@@ -54,6 +54,7 @@ pub mod crypto;
 pub mod generate;
 pub mod keyring;
 
+pub(crate) mod archive;
 pub mod audit;
 pub mod manifest;
 pub mod policy;
@@ -61,6 +62,7 @@ pub mod record;
 pub mod rotation;
 
 pub mod flow;
+pub(crate) mod metrics;
 pub mod store;
 
 pub mod conformance;

@@ -4,7 +4,6 @@
 
 mod support;
 
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use std::sync::Arc;
@@ -20,12 +19,11 @@ use strongroom::{
     Answer, Entropy, ErrorCode as Code, Flow, Keyring, Leaked, Reply, Request, Result, Step, Timestamp, Vault,
     VaultOptions,
 };
+use support::thief::Thief;
 use support::{
     Clock, Seeded, World, actor, code, drive, drive_with, old_event, old_row, plainly, secret, slot, store_of,
     with_events, with_records,
 };
-
-const KEY: [u8; 32] = [7; 32];
 
 /// A vault under a key that the test knows, with something of everything in it.
 fn lived_in() -> World {
@@ -80,99 +78,6 @@ fn head(world: &World) -> Record {
 
 fn body(record: &Record) -> Value {
     serde_json::from_str(&record.data).unwrap()
-}
-
-/// What somebody has who got hold of the root in force.
-struct Thief {
-    record: [u8; 32],
-    audit: [u8; 32],
-}
-
-impl Thief {
-    fn of(world: &World) -> Self {
-        let (head, vault_id) = (body(&head(world)), world.vault_id());
-        let root = head["roots"].as_array().unwrap().last().unwrap();
-        let context =
-            Context { vault_id: Some(&vault_id), version: root["epoch"].as_u64(), ..Context::of(Purpose::VaultRoot) };
-        let key = KeyMaterial::derive(Box::new(zeroize::Zeroizing::new(KEY)));
-        let root = Sealed::parse(root["sealed"].as_str().unwrap()).unwrap().open(&key, &context).unwrap();
-        let derive = |info: &str| {
-            let mut key = [0; 32];
-            hkdf::Hkdf::<Sha256>::new(None, root.expose()).expand(info.as_bytes(), &mut key).unwrap();
-            key
-        };
-        Thief { record: derive("strongroom/v1/record"), audit: derive("strongroom/v1/audit") }
-    }
-
-    /// The canonical encoding of `docs/format.md`, written another time.
-    fn forge(&self, mut record: Record) -> Record {
-        let (key, columns) = (&record.key, &record.columns);
-        let text = |text: &Option<String>| text.clone().map(String::into_bytes);
-        let number = |number: Option<u64>| number.map(|number| number.to_be_bytes().to_vec());
-        let at = |at: &Option<Timestamp>| number(at.map(|at| at.as_millis().cast_unsigned()));
-        let fields = [
-            Some(b"strongroom/v1/record".to_vec()),
-            Some(key.kind.name().into()),
-            Some(key.namespace.clone().into()),
-            Some(key.name.clone().into()),
-            number(Some(record.revision)),
-            text(&columns.uid),
-            text(&columns.state),
-            number(columns.version),
-            text(&columns.value_encrypted),
-            text(&columns.encryption_key_id),
-            text(&columns.value_fingerprint),
-            at(&columns.last_rotated),
-            text(&columns.created_by),
-            at(&columns.created_at),
-            at(&columns.updated_at),
-            Some(record.data.clone().into()),
-        ];
-        record.mac = Some(mac(&self.record, &fields));
-        record
-    }
-
-    fn forge_event(&self, mut event: Event) -> Event {
-        let text = |text: &Option<String>| text.clone().map(String::into_bytes);
-        let number = |number: Option<u64>| number.map(|number| number.to_be_bytes().to_vec());
-        let mut fields = vec![
-            Some(b"strongroom/v1/event".to_vec()),
-            text(&event.stream),
-            number(event.seq),
-            number(event.at.map(|at| at.as_millis().cast_unsigned())),
-            text(&event.operation_id),
-            text(&event.action),
-            text(&event.secret_uid),
-            text(&event.namespace),
-            text(&event.name),
-            text(&event.actor),
-            text(&event.platform),
-            text(&event.outcome),
-            text(&event.code),
-            text(&event.reason),
-            number(event.epoch),
-            text(&event.digest),
-            text(&event.prev_mac),
-        ];
-        fields.extend(event.rule.clone().map(|rule| Some(rule.into_bytes())));
-        event.mac = Some(mac(&self.audit, &fields));
-        event
-    }
-}
-
-fn mac(key: &[u8; 32], fields: &[Option<Vec<u8>>]) -> String {
-    let mut bytes = Vec::new();
-    for field in fields {
-        let Some(field) = field else {
-            bytes.push(0);
-            continue;
-        };
-        bytes.push(1);
-        bytes.extend((field.len() as u64).to_be_bytes());
-        bytes.extend(field);
-    }
-    let mac = Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(&bytes).finalize().into_bytes();
-    mac.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The store with one record in another's place, or put in.

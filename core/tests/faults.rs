@@ -12,9 +12,12 @@ mod support;
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use strongroom::audit::{Checkpoint, ExportFormat};
 use strongroom::flow::{Applied, CommitAnswer, Item, RotatorStep};
 use strongroom::generate::Generator;
-use strongroom::ops::{Assignment, Expiry, IfExists, ManyOptions, NewValue, Rotation, Setting, WithoutGenerator};
+use strongroom::ops::{
+    Assignment, Expiry, Exports, IfExists, ManyOptions, NewValue, Rotation, Setting, WithHistory, WithoutGenerator,
+};
 use strongroom::policy::{Grantee, Permission, Policy};
 use strongroom::record::{Change, Record, RecordKey, RecordKind};
 use strongroom::store::MemoryStore;
@@ -24,8 +27,8 @@ use strongroom::{
     VaultOptions,
 };
 use support::{
-    Clock, Failing, Seeded, World, actor, drive, old_event, old_row, plainly, rotator_answer, secret, slot, store_of,
-    with_events, with_records,
+    Clock, Failing, Seeded, World, actor, drive, old_event, old_row, plainly, rotator_answer, secret, signing_key,
+    slot, store_of, with_events, with_records,
 };
 
 type Make = Box<dyn Fn(&Vault, Box<dyn Entropy>) -> Flow<String>>;
@@ -116,7 +119,10 @@ fn cases() -> Vec<Case> {
     world.act(|v, a, e| v.set(a, &slot("ENDED"), (secret("over").into(), ended), e)).unwrap();
     world.clock.0 += 100;
     let granted = world.act(|v, a, e| v.grant(a, &slot("B"), to_bob(), e)).unwrap().id;
+    let attested = world.checkpoint().unwrap();
     let lived_in = world.store.clone();
+    world.get("A").unwrap();
+    let later_attested = world.checkpoint().unwrap();
     let mut later = with_records(&lived_in, |records| records.push(old_row(&world.keyring, "LATE", "late")));
     later = with_events(&later, |events| events.push(old_event("get", "LATE")));
     let old = store_of(
@@ -171,6 +177,20 @@ fn cases() -> Vec<Case> {
     add!("audit all", &lived_in, None, |v, a, e| v.audit(a, None, 100, e).unwrap());
     add!("verify_audit", &lived_in, None, |v, a, e| v.verify_audit(a, e));
     add!("verify_audit of an old store", &old, None, |v, a, e| v.verify_audit(a, e));
+    let against = |text: &str| -> Make {
+        let attested = Checkpoint::parse(text, &[signing_key(1).verifier()]).unwrap();
+        Box::new(move |vault, entropy| shown(vault.verify_audit_against(&actor("alice"), attested.clone(), entropy)))
+    };
+    add("verify_audit_against", &lived_in, None, against(&attested));
+    add("verify_audit_against a later state", &lived_in, Some(Code::AuditTampered), against(&later_attested));
+    add!("checkpoint", &lived_in, None, |v, a, e| v.checkpoint(a, &signing_key(1), e));
+    add!("checkpoint of an old store", &old, None, |v, a, e| v.checkpoint(a, &signing_key(1), e));
+    add!("export_audit", &lived_in, None, |v, a, e| {
+        v.export_audit(a, ExportFormat::Ocsf, (None, 1000), e).unwrap()
+    });
+    add!("export_audit of an old store", &old, None, |v, a, e| {
+        v.export_audit(a, ExportFormat::Jsonl, (None, 1000), e).unwrap()
+    });
     add!("propose a set", &lived_in, None, |v, a, e| v.propose(a, &slot("NEW"), (Change::Set, Some(secret("new"))), e));
     add!("propose a rotation", &lived_in, None, |v, a, e| v.propose(
         a,
@@ -255,6 +275,19 @@ fn cases() -> Vec<Case> {
         let (assignments, options) = some_secrets();
         v.set_many(a, (assignments, ManyOptions { if_exists: IfExists::Fail, ..options }), e)
     });
+    add!("export", &lived_in, None, |v, a, e| v.export(a, (Exports::All, WithHistory::Yes), e).unwrap());
+    add!("export from an empty store", &empty, None, |v, a, e| v
+        .export(a, (Exports::All, WithHistory::Yes), e)
+        .unwrap());
+    add!("export from an old store", &old, None, |v, a, e| v.export(a, (Exports::All, WithHistory::No), e).unwrap());
+    add!("export unknown", &lived_in, missing, |v, a, e| {
+        v.export(a, (Exports::Secrets(vec![slot("A"), slot("UNKNOWN")]), WithHistory::No), e).unwrap()
+    });
+    add!("import", &lived_in, None, |v, a, e| support::importing(v, a, "FOREIGN", e));
+    add!("import over what is there", &lived_in, None, |v, a, e| support::importing(v, a, "A", e));
+    add!("import in an empty store", &empty, None, |v, a, e| support::importing(v, a, "A", e));
+    add!("import in an old store", &old, None, |v, a, e| support::importing(v, a, "A", e));
+    add!("import nothing", &lived_in, Some(Code::BackupInvalid), |v, a, e| support::offered_import(v, a, b"", e));
     add!("provision", &lived_in, None, |v, a, e| v.provision(a, support::needs(&["A", "NEW", "GONE"]), e));
     add!("check", &lived_in, None, |v, a, e| v.check(a, support::needs(&["A", "NEW", "GONE"]), e));
     let unresolved = Some(Code::ReferenceUnresolved);
@@ -269,6 +302,9 @@ fn cases() -> Vec<Case> {
     add!("rekey of what is new", &lived_in, None, |v, a, e| v.rekey(a, (None, 100), e).unwrap());
 
     add!("renew_root", &lived_in, None, |v, a, e| v.renew_root(a, (None, 100), e).unwrap());
+    // With one: see copying.rs.
+    let without = Some(Code::Unsupported);
+    add!("copy_to without a target", &lived_in, without, |v, a, e| v.copy_to(a, e));
     add!("renew_root, the first page", &lived_in, None, |v, a, e| v.renew_root(a, (None, 1), e).unwrap());
 
     // The vaults of a keyring that moved on, of one that did not, and of a policy that denies.
@@ -323,6 +359,8 @@ fn cases() -> Vec<Case> {
     other("set while a root is renewed", &half, mine, None, set_a());
     other("confirm a rotation while a root is renewed", &half, mine, None, confirm);
     let identify: Make = Box::new(move |v, e| shown(v.identify(&actor("alice"), None, secret("a two"), e).unwrap()));
+    let import: Make = Box::new(move |v, e| shown(support::importing(v, &actor("alice"), "A", e)));
+    other("import while a root is renewed", &half, mine, None, import);
     other("identify while a root is renewed", &half, mine, None, identify);
     other(
         "renew_root again",

@@ -7,16 +7,18 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use strongroom::audit::{Checkpoint, ExportFormat};
 use strongroom::crypto::KeyId;
 use strongroom::ident::Slot;
 use strongroom::keyring::KeyState;
-use strongroom::ops::{Expiry, Rotation, WithoutGenerator};
+use strongroom::ops::{Expiry, Exports, Rotation, WithHistory, WithoutGenerator};
 use strongroom::policy::{Grantee, Permission, Policy};
 use strongroom::record::{Change, Record, RecordKey, RecordKind};
 use strongroom::store::MemoryStore;
 use strongroom::wire::Json;
 use strongroom::{
-    Actor, Entropy, Error, ErrorCode as Code, Flow, Keyring, Leaked, Request, Result, Timestamp, Vault, VaultOptions,
+    Actor, Answer, Entropy, Error, ErrorCode as Code, Flow, Keyring, Leaked, Request, Result, Timestamp, Vault,
+    VaultOptions,
 };
 use support::{Seeded, World, actor, code, drive, drive_with, plainly, secret, slot, with_records};
 
@@ -46,11 +48,13 @@ fn prepared() -> (World, Vec<Op>) {
     world.actor = actor("bob");
     let open = world.propose("A", Change::Set, Some("three")).unwrap().id;
     world.actor = actor("alice");
-    let ops = operations(spare, &grant, &open);
+    let attested = world.checkpoint().unwrap();
+    let attested = Checkpoint::parse(&attested, &[support::signing_key(1).verifier()]).unwrap();
+    let ops = operations(spare, (&grant, &open), &attested);
     (world, ops)
 }
 
-fn operations(spare: KeyId, grant: &str, open: &str) -> Vec<Op> {
+fn operations(spare: KeyId, (grant, open): (&str, &str), attested: &Checkpoint) -> Vec<Op> {
     use Permission as P;
     let mut ops = Vec::new();
     macro_rules! op {
@@ -81,6 +85,10 @@ fn operations(spare: KeyId, grant: &str, open: &str) -> Vec<Op> {
     op!("audit", Some(P::Read), |v, a, e| v.audit(a, Some(&slot("A")), 10, e).unwrap());
     op!("audit", Some(P::List), |v, a, e| v.audit(a, None, 10, e).unwrap());
     op!("verify_audit", Some(P::Read), |v, a, e| v.verify_audit(a, e));
+    let (key, of_now) = (support::signing_key(1), attested.clone());
+    op!("verify_audit_against", Some(P::Read), |v, a, e| v.verify_audit_against(a, of_now.clone(), e));
+    op!("checkpoint", Some(P::Admin), |v, a, e| v.checkpoint(a, &key, e));
+    op!("export_audit", Some(P::List), |v, a, e| v.export_audit(a, ExportFormat::Jsonl, (None, 100), e).unwrap());
     op!("propose", Some(P::Write), |v, a, e| v.propose(a, &slot("A"), (Change::Rotate, Some(secret("x"))), e));
     op!("propose", Some(P::Delete), |v, a, e| v.propose(a, &slot("A"), (Change::Delete, None), e));
     op!("confirm", Some(P::Write), |v, a, e| v.confirm(a, &confirmed, e));
@@ -105,9 +113,15 @@ fn operations(spare: KeyId, grant: &str, open: &str) -> Vec<Op> {
     op!("grants", Some(P::Admin), |v, a, e| v.grants(a, &slot("A"), e));
     op!("rekey", Some(P::Admin), |v, a, e| v.rekey(a, (None, 100), e).unwrap());
     op!("renew_root", Some(P::Admin), |v, a, e| v.renew_root(a, (None, 100), e).unwrap());
+    op!("copy_to", Some(P::Admin), |v, a, e| v.copy_to(a, e));
     op!("retire", Some(P::Admin), |v, a, e| v.retire(a, spare, e));
     op!("get_many", Some(P::Read), |v, a, e| v.get_many(a, vec![slot("A")], e));
     op!("set_many", Some(P::Write), |v, a, e| v.set_many(a, support::assignments(&[("A", "new")]), e));
+    op!("export", Some(P::Export), |v, a, e| v.export(a, (Exports::All, WithHistory::Yes), e).unwrap());
+    op!("export", Some(P::Export), |v, a, e| {
+        v.export(a, (Exports::Secrets(vec![slot("A")]), WithHistory::No), e).unwrap()
+    });
+    op!("import", Some(P::Write), |v, a, e| support::importing(v, a, "A", e));
     op!("provision", Some(P::Write), |v, a, e| v.provision(a, support::needs(&["A"]), e));
     op!("check", Some(P::Read), |v, a, e| v.check(a, support::needs(&["A"]), e));
     op!("resolve", Some(P::Read), |v, a, e| v.resolve(a, (&Json::Text("secret:A".into()), None), e).unwrap());
@@ -140,17 +154,26 @@ fn under(world: &mut World, policy: Policy, is_fixed: bool) {
 /// Runs an operation on a copy of the store; gives the code that it ended with, the store, and what was asked.
 fn attempt(world: &mut World, who: &str, op: &Op) -> (Option<Code>, MemoryStore, Vec<Request>) {
     let (mut store, entropy) = (world.store.clone(), world.entropy());
+    let mut target = MemoryStore::new();
     let flow = (op.make)(&world.vault, &actor(who), entropy);
     let mut asked = Vec::new();
     let result = drive_with(flow, &mut world.clock.clone(), |_, request| {
         asked.push(request.clone());
-        store.answer(request)
+        answer(request, &mut store, &mut target)
     });
     let found = match result {
         Ok(spoken) => spoken.map(|name| Code::from_name(&name).unwrap()),
         Err(error) => Some(error.code()),
     };
     (found, store, asked)
+}
+
+/// What a vault's store says, or the one that it is copied to.
+fn answer(request: &Request, store: &mut MemoryStore, target: &mut MemoryStore) -> Answer {
+    match request {
+        Request::Target { request } => target.answer(request),
+        request => store.answer(request),
+    }
 }
 
 #[test]
@@ -334,6 +357,7 @@ fn a_policy_that_changes_between_load_and_commit_is_asked_anew() {
                 continue;
             }
             let (mut store, entropy) = (world.store.clone(), world.entropy());
+            let mut target = MemoryStore::new();
             let flow = (op.make)(&world.vault, &actor("bob"), entropy);
             let (vault, mut clock, mut is_changed) = (&world.vault, world.clock.clone(), false);
             let result = drive_with(flow, &mut world.clock.clone(), |_, request| {
@@ -342,7 +366,7 @@ fn a_policy_that_changes_between_load_and_commit_is_asked_anew() {
                     let set = vault.set_policy(&actor("alice"), then.clone(), Box::new(Seeded::new(3)));
                     drive(set, &mut store, &mut clock).unwrap();
                 }
-                store.answer(request)
+                answer(request, &mut store, &mut target)
             });
             let found = result.map(|spoken| spoken.and_then(|name| Code::from_name(&name)));
             let found = found.unwrap_or_else(|error| Some(error.code()));

@@ -1,9 +1,12 @@
 //! strongroom for Node: conversion between JavaScript's values and the core's, and nothing else.
 
+pub mod history;
 pub mod keyring;
 pub mod manifest;
 pub mod secret;
+pub mod stored;
 pub mod vault;
+pub mod watch;
 pub mod wrapped;
 
 use napi::bindgen_prelude::{Either, Uint8Array};

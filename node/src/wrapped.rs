@@ -170,6 +170,6 @@ impl Task for Adding {
 }
 
 /// What a promise is rejected with: as what is thrown, an `Error` whose `code` is the wire name of the core's.
-fn rejected(env: Env, error: strongroom::Error) -> napi::Error {
+pub(crate) fn rejected(env: Env, error: strongroom::Error) -> napi::Error {
     napi::Error::from(JsError::from(thrown(error)).into_unknown(env))
 }

@@ -8,6 +8,8 @@ import { alice, refused } from "./support.mjs";
 
 const POLICY = { rules: [{ id: "all", users: ["alice"], actions: ["*"] }] };
 
+const RECIPIENT = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
+
 /** Every operation that asks a store, on a vault that `prepare` has filled. */
 const OPERATIONS = {
   "set a new secret": (vault) => vault.set("NEW", "value", alice),
@@ -44,6 +46,7 @@ const OPERATIONS = {
   retire: (vault, { oldKey }) => vault.retire(oldKey, alice),
   census: (vault) => vault.census(alice),
   resolve: (vault) => vault.resolve({ a: ["secret:A", "INFO"] }, alice),
+  export: (vault) => vault.export({ ...alice, recipients: [RECIPIENT] }),
   adopt: (vault) => vault.adopt(alice),
   command: (vault) => vault.command("secret get A", alice),
   "first use": (vault) => vault.set("A", "value", alice),

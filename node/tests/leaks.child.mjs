@@ -112,6 +112,10 @@ for (const [name, store] of [
   await run("grants", (v) => v.grants("RULED", alice));
   await run("revoke", (v) => v.revoke("RULED", value, alice));
   await run("policy", (v) => v.policy(alice));
+  const recipients = ["age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"];
+  await run("export", (v) => v.export({ ...alice, recipients }));
+  await run("import of a value", (v) => v.import(canary, { ...alice, passphrase: value }));
+  await run("export for a value", (v) => v.export({ ...alice, recipients: [value] }));
   await run("rotation status", (v) => v.rotationStatus(alice));
   await run("expire", (v) => v.expire("RULED", { ...alice, expiresInMillis: 1 }));
   await new Promise((resolve) => setTimeout(resolve, 5));

@@ -17,7 +17,7 @@ function declared(...names) {
         source,
       )?.[1];
       assert.ok(body, `the interface ${name} is declared`);
-      return [...body.matchAll(/^ {2}(\w+)[(:]/gm)].map((match) => match[1]);
+      return [...body.matchAll(/^ {2}(\w+)\??[(:]/gm)].map((match) => match[1]);
     })
     .sort();
 }

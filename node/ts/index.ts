@@ -6,6 +6,7 @@ import { guarded } from "../../bindings/js/errors.js";
 import { Keyring as SharedKeyring } from "../../bindings/js/keyring.js";
 import { type ManifestFormat, Manifest as SharedManifest, textOf } from "../../bindings/js/manifest.js";
 import { install } from "../../bindings/js/native.js";
+import { SigningKey as SharedSigningKey, type SignerOptions, signerName } from "../../bindings/js/signing.js";
 import { surroundedBy } from "../../bindings/js/surroundings.js";
 import { native } from "./native.js";
 import { readEnv, readFile } from "./process.js";
@@ -13,7 +14,22 @@ import { readEnv, readFile } from "./process.js";
 surroundedBy({ env: readEnv, file: readFile });
 install(native, () => process.env);
 
+export {
+  type AccessBurst,
+  type AccessFinding,
+  type AccessRules,
+  AccessWatch,
+  type OnFinding,
+} from "../../bindings/js/access.js";
+export type { ExportOptions, Imported, ImportOptions, ImportReport } from "../../bindings/js/archives.js";
 export type * from "../../bindings/js/contract.js";
+export {
+  type DocumentOptions,
+  type DocumentPlace,
+  DocumentStore,
+  type DocumentWritten,
+  type Tagged,
+} from "../../bindings/js/document.js";
 export {
   type AnyStrongroomError,
   ERROR_CODES,
@@ -34,6 +50,7 @@ export type * from "../../bindings/js/options.js";
 export { revealAll } from "../../bindings/js/resolve.js";
 export type * from "../../bindings/js/results.js";
 export { type Format, type MaskStyle, mask, Secret, type SecretDetails } from "../../bindings/js/secret.js";
+export { Checkpoint, type SignerOptions } from "../../bindings/js/signing.js";
 export { Vault } from "../../bindings/js/vault.js";
 export {
   type NewWrap,
@@ -55,6 +72,26 @@ export class Keyring extends SharedKeyring {
     const key = optional(textOnly, env.ENCRYPTION_KEY, "ENCRYPTION_KEY");
     const file = optional(textOnly, env.ENCRYPTION_KEY_FILE, "ENCRYPTION_KEY_FILE");
     return new Keyring(guarded(() => native.keyringFromEnvironmentValues(key, file)));
+  }
+}
+
+/** A key that signs checkpoints. */
+export class SigningKey extends SharedSigningKey {
+  /**
+   * The signing key of this process: `STRONGROOM_SIGNING_KEY`, or the file that `STRONGROOM_SIGNING_KEY_FILE` names; both set
+   * is an error. Throws `NOT_CONFIGURED`, `KEY_INVALID`, `NAME_INVALID`, `INVALID_ARGUMENT`.
+   */
+  static fromEnv(
+    options: SignerOptions & { env?: Record<string, string | undefined> | undefined } = {},
+  ): SigningKey {
+    const { env = process.env, ...rest } = options;
+    const name = signerName(rest);
+    const key = optional(textOnly, env.STRONGROOM_SIGNING_KEY, "STRONGROOM_SIGNING_KEY");
+    const file = optional(textOnly, env.STRONGROOM_SIGNING_KEY_FILE, "STRONGROOM_SIGNING_KEY_FILE");
+    return new SigningKey(
+      guarded(() => native.signingKeyFromEnvironmentValues(name, key, file)),
+      name,
+    );
   }
 }
 

@@ -7,15 +7,25 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import type { Native, NativeKeyring, NativeSession } from "../../bindings/js/native.js";
+import type { Native, NativeKeyring, NativeSecret, NativeSession } from "../../bindings/js/native.js";
+
+/** A vault in a file. Errors of the file stand in the answer. */
+export interface NativeFile {
+  answer(request: string): Promise<string>;
+  backup(to: string, replace: boolean): Promise<string>;
+}
 
 /** What the native part exports here besides what it offers everywhere. */
 export interface NodeNative extends Native {
   beginStoreCheck(): NativeSession;
   keyringFromEnvironmentValues(key?: string, keyFile?: string): NativeKeyring;
+  signingKeyFromEnvironmentValues(name: string, key?: string, keyFile?: string): NativeSecret;
+  makeFile(path: string, limit?: number, lockTimeoutMillis?: number): NativeFile;
   sqliteStatements(): string;
   sqlitePlan(request: string): string;
   sqlitePlanOpening(inspection: string, version?: number): string;
+  postgresStatements(schema: string): string;
+  postgresPlanOpening(schema: string, inspection: string, version?: number): string;
 }
 
 export const native: NodeNative = load();

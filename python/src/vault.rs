@@ -2,10 +2,11 @@
 
 use crate::keyring::Keyring;
 use crate::secret::{Secret, raised};
-use pyo3::prelude::{PyResult, pyclass, pyfunction, pymethods};
+use crate::watch::AccessWatch;
+use pyo3::prelude::{PyResult, Python, pyclass, pyfunction, pymethods};
 use std::sync::Arc;
 use strongroom::SecretBytes;
-use strongroom_bindings::sqlite;
+use strongroom_bindings::{postgres, sqlite};
 
 /// A vault.
 #[pyclass(frozen)]
@@ -13,10 +14,12 @@ pub(crate) struct Vault {
     vault: strongroom::Vault,
 }
 
-/// Opens a vault with options as JSON.
+/// Opens a vault with options as JSON, its access watched or not.
 #[pyfunction]
-pub(crate) fn open_vault(keyring: &Keyring, options: &str) -> PyResult<Vault> {
-    let vault = strongroom_bindings::open_vault(Arc::clone(&keyring.keyring), options).map_err(raised)?;
+#[pyo3(signature = (keyring, options, watch))]
+pub(crate) fn open_vault(keyring: &Keyring, options: &str, watch: Option<&AccessWatch>) -> PyResult<Vault> {
+    let (keyring, watch) = (Arc::clone(&keyring.keyring), watch.map(|watch| watch.watch.clone()));
+    let vault = strongroom_bindings::open_watched_vault(keyring, options, watch).map_err(raised)?;
     Ok(Vault { vault })
 }
 
@@ -30,6 +33,11 @@ impl Vault {
         let session = strongroom_bindings::Session::begin(&self.vault, operation, value).map_err(raised)?;
         Ok(Session { session })
     }
+
+    /// What it has seen, in the text format of Prometheus.
+    fn metrics(&self, prefix: &str) -> PyResult<String> {
+        self.vault.metrics(prefix).map_err(raised)
+    }
 }
 
 /// One operation under way.
@@ -42,8 +50,15 @@ pub(crate) struct Session {
 impl Session {
     /// Goes on until the next request or the end.
     #[pyo3(signature = (now_millis, reply))]
-    fn step(&self, now_millis: f64, reply: Option<&str>) -> PyResult<String> {
-        self.session.step(now_millis, reply).map_err(raised)
+    fn step(&self, py: Python<'_>, now_millis: f64, reply: Option<&str>) -> PyResult<String> {
+        let step = || self.session.step(now_millis, reply);
+        let told = if self.session.is_long() { py.detach(step) } else { step() };
+        told.map_err(raised)
+    }
+
+    /// Whether the next step may take a second, in which other threads go on.
+    fn is_long(&self) -> bool {
+        self.session.is_long()
     }
 
     /// Gives a value: of an operation on many before its first step, or what the next answer tells of.
@@ -106,4 +121,17 @@ pub(crate) fn sqlite_plan(request: &str) -> PyResult<String> {
 #[pyo3(signature = (inspection, version))]
 pub(crate) fn sqlite_plan_opening(inspection: &str, version: Option<u64>) -> PyResult<String> {
     sqlite::plan_opening(inspection, version).map_err(raised)
+}
+
+/// The statements of a PostgreSQL store over a schema, by name.
+#[pyfunction]
+pub(crate) fn postgres_statements(schema: &str) -> PyResult<String> {
+    postgres::statements(schema).map_err(raised)
+}
+
+/// What a PostgreSQL store runs when it opens a database.
+#[pyfunction]
+#[pyo3(signature = (schema, inspection, version))]
+pub(crate) fn postgres_plan_opening(schema: &str, inspection: &str, version: Option<u64>) -> PyResult<String> {
+    postgres::plan_opening(schema, inspection, version).map_err(raised)
 }

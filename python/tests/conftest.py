@@ -10,6 +10,7 @@ import pytest
 pytest.register_assert_rewrite("behaviour")
 
 # After it, so that failures of shared tests tell what they compared.
+from cluster import cluster as cluster  # noqa: E402
 from strongroom import Keyring, Vault  # noqa: E402
 from strongroom.stores import MemoryStore, SQLiteStore, Store  # noqa: E402
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from strongroom import Keyring, Listed, StrongroomError, Vault
+from strongroom import Keyring, Listed, SigningKey, StrongroomError, Vault
 from strongroom.errors import AuditTamperedError, ConflictError, StorageFailedError
 from strongroom.stores import MemoryStore, SQLiteStore, Store
 
@@ -163,6 +163,7 @@ def with_a_grant(vault: Vault) -> dict[str, str]:
 
 
 HOUR = timedelta(hours=1)
+SIGNING_KEY = SigningKey.generate()
 POLICY = {"rules": [{"id": "all", "users": ["alice", "judge", "nobody else's"], "actions": ["*"]}]}
 
 OPERATIONS = {
@@ -182,6 +183,7 @@ OPERATIONS = {
     "list": Operation(lambda vault, _: vault.list(actor="alice")),
     "audit": Operation(lambda vault, _: vault.audit("A", actor="alice")),
     "verify_audit": Operation(lambda vault, _: vault.verify_audit(actor="alice")),
+    "checkpoint": Operation(lambda vault, _: vault.checkpoint(actor="alice", signing_key=SIGNING_KEY)),
     "propose": Operation(lambda vault, _: vault.propose("rotate", "A", TWO, actor="alice")),
     "cancel": Operation(lambda vault, known: vault.cancel(known["to cancel"], actor="alice"), is_cancelled),
     "set a generated one": Operation(

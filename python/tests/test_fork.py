@@ -5,12 +5,14 @@ The forks happen in programs of their own (the scenarios, at the end of this fil
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import faulthandler
 import json
 import multiprocessing
 import os
 import pickle
+import secrets
 import signal
 import subprocess
 import sys
@@ -18,13 +20,16 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from strongroom import Keyring, Secret, Vault, aio
 from strongroom.fernet import Fernet, MultiFernet
-from strongroom.stores import MemoryStore, SQLiteStore
+from strongroom.stores import AsyncSQLAlchemyStore, MemoryStore, SQLAlchemyStore, SQLiteStore
+
+if TYPE_CHECKING:
+    from cluster import Cluster
 
 TOKENS = {"sealed": 10_000, "fernet": 2_000, "node_gcm": 2_000}
 CHILDREN = 3
@@ -94,6 +99,12 @@ def test_vaults_that_children_open_on_one_file_lose_nothing(tmp_path: Path) -> N
 
 def test_what_a_child_inherits_works_although_threads_were_using_it(tmp_path: Path) -> None:
     assert run("inherits") == "worked\n" * CHILDREN
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_children_make_connections_of_their_own_to_postgresql(cluster: Cluster, kind: str) -> None:
+    schema = f"t_{secrets.token_hex(6)}"
+    assert run("on_postgres", kind, cluster.url(), schema) == "worked\n" * (CHILDREN + 1)
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
@@ -246,6 +257,58 @@ def inherits() -> None:
         os.write(1, b"worked\n")
 
     with_threads([use, use, lambda: keyring.encrypt(bytes(1 << 20))], lambda: forked(work, also_here=False))
+
+
+def on_postgres(kind: str, url: str, schema: str) -> None:
+    """A store that has connections when the process forks; a child closes it, and one does nothing before."""
+
+    def key(name: str) -> dict[str, str]:
+        return {"kind": "secret", "namespace": "default", "name": name}
+
+    with SQLAlchemyStore(url, schema=schema) as filled:
+        vault = Vault(Keyring.generate(), filled)
+        for each in ("parent", *(f"child{index}" for index in range(CHILDREN))):
+            vault.set(each, "sk_test_abc123", actor="alice")
+    if kind == "sync":
+        store = SQLAlchemyStore(url, schema=schema)
+        store.load([key("A")])
+
+        def backend() -> object:
+            with store._engine.connect() as connection:
+                return connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+
+        before = backend()
+
+        def work(name: str) -> None:
+            for _ in range(0 if name == "child0" else 100):
+                assert [found["key"] for found in store.load([key(name)])] == [key(name)]
+            if name != "parent":
+                store.close()
+            os.write(1, b"worked\n")
+
+        forked(work, also_here=True)
+        # Nobody has closed the connection that was there.
+        assert backend() == before
+        store.close()
+        return
+    loop, asynchronous = asyncio.new_event_loop(), AsyncSQLAlchemyStore(url, schema=schema)
+    loop.run_until_complete(asynchronous.load([key("A")]))
+
+    def work_async(name: str) -> None:
+        async def load() -> None:
+            for _ in range(100):
+                assert [found["key"] for found in await asynchronous.load([key(name)])] == [key(name)]
+
+        if name == "parent":
+            loop.run_until_complete(load())
+        else:
+            # A loop is not forked either.
+            asyncio.run(load())
+        os.write(1, b"worked\n")
+
+    forked(work_async, also_here=True)
+    loop.run_until_complete(asynchronous.close())
+    loop.close()
 
 
 INHERITED: list[Keyring] = []

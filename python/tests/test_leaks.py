@@ -161,6 +161,12 @@ class Session:
         self.run(lambda: vault.set_many({"M": canary, "N": ""}, actor=alice))
         self.run(lambda: vault.import_dotenv(f"M={canary}\nO='{canary}'\n", actor=alice, namespace="app"))
         self.run(lambda: vault.import_dotenv(f"M='{canary}", actor=alice))
+        exported = self.run(lambda: vault.export(actor=alice, passphrase=canary))
+        if exported is not None:
+            self.run(lambda: vault.import_(exported, actor=alice, passphrase=canary, on_conflict="replace"))
+            self.run(lambda: vault.import_(exported, actor=alice, identities=[canary]))
+        self.run(lambda: vault.export(actor=alice, passphrase=canary[:7]))
+        self.run(lambda: vault.import_(canary, actor=alice, passphrase=canary))
         asked = Manifest.parse("version: 1\nentries: [{name: M, minimum_length: 4096}, {name: N}]")
         self.run(lambda: vault.check(asked, actor=alice))
         self.run(lambda: Manifest.parse(f'version: 1\nentries: [{{name: M, default: "{canary}"}}]'))

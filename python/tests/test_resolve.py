@@ -246,6 +246,9 @@ class Asking:
         shown, self.shown = self.shown, None
         return None if shown is None else shown._handle
 
+    def is_long(self) -> bool:
+        return False
+
     def close(self) -> None:
         self.request = {}
 

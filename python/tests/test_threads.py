@@ -99,7 +99,7 @@ def test_one_vault_and_one_store_serve_eight_threads(vault: Vault, store: Store)
     # The beginning, the five creations, and the list above.
     assert vault.verify_audit(actor="main").events == sum(each.events for each in done) + 1 + len(SHARED) + 1
     if isinstance(store, SQLiteStore):
-        assert store._first("PRAGMA integrity_check") == "ok"
+        assert store._connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def test_of_threads_that_do_the_same_at_once_one_does_it(vault: Vault) -> None:

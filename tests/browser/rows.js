@@ -14,6 +14,11 @@ export class RowStore {
     return store;
   }
 
+  /** An empty store like this one, for its vault to be copied to. */
+  target() {
+    return new RowStore();
+  }
+
   /** Every row, as JSON has it. */
   dump() {
     const [records, indexes] = [this.#records, this.#indexes].map((rows) => [...rows.values()]);

@@ -320,6 +320,25 @@ const jobs = {
     ];
   },
 
+  /** What a vault counts, and what its rules of access find. */
+  async metrics(library, { keyring, store, canary }) {
+    const found = [];
+    const accessRules = new library.AccessWatch({
+      firstReader: true,
+      deniedBurst: { count: 2, windowMillis: 60_000 },
+    });
+    const onFinding = ({ rule, actor, name, count, at }) =>
+      found.push([rule, actor, name, count, at instanceof Date]);
+    const vault = new library.Vault({ keyring, store, actors: ["alice"], accessRules, onFinding });
+    await vault.set("A", canary, alice);
+    await vault.get("A", alice);
+    await vault.get("A", alice);
+    for (const actor of ["mallory", "mallory", "mallory"])
+      await refusal(library, () => vault.get("A", { actor }));
+    const misspelled = await refusal(library, () => vault.metrics({ prefix: "no prefix" }));
+    return { found, page: vault.metrics(), misspelled };
+  },
+
   /** Many secrets at once, imports, and manifests: what a page has of them. */
   async many(library, { keyring, store, canary }) {
     const { Manifest, Vault } = library;

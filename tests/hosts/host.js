@@ -13,9 +13,15 @@ export class Host {
   #store;
   #vault;
   #surroundings = new Surroundings();
+  #how;
 
-  /** `library` is the package, `native` its module of that name; `openFile` opens a store in a file, where there are files. */
-  constructor(library, native, openFile) {
+  /**
+   * `library` is the package, `native` and `archives` its modules of that name; `openFile` opens a store in a file, where there
+   * are files.
+   */
+  constructor(library, native, archives, openFile) {
+    // Archives cross as they are: the files that they are sealed in are random.
+    archives.sealedBy({ seal: (archive) => archive.slice(), open: (file) => file.slice() });
     this.#library = library;
     this.#native = native;
     this.#openFile = openFile;
@@ -44,6 +50,7 @@ export class Host {
       case "keys":
         return Keyring.parse(given.key).keys;
       case "export":
+        if (given.key === undefined) return this.#exported(given);
         return Keyring.parse(given.key).dangerousExport();
       case "encrypt":
         return Keyring.parse(given.key).encrypt(octets(given.value), {
@@ -67,6 +74,8 @@ export class Host {
         return null;
       case "dump":
         return this.#store.dump();
+      case "metrics":
+        return this.#vault.metrics({ prefix: given.prefix });
       case "fix_entropy":
         this.#tape ??= Tape.install(this.#native);
         this.#native.native().fixEntropy(given.seed);
@@ -95,7 +104,17 @@ export class Host {
     return page === null ? RowStore.from(rows) : TapedStore.from(this.#library, rows, page);
   }
 
-  #open({ key, options: { vault_id, value_max, proposal_millis, ...options } }, store) {
+  async #exported(given) {
+    this.#tape?.rewind();
+    return hex(await this.#vault.export({ passphrase: "none", ...inWords(given) }));
+  }
+
+  #open(given, store) {
+    this.#how = given;
+    this.#openVault(given, store);
+  }
+
+  #openVault({ key, options: { vault_id, value_max, proposal_millis, ...options } }, store) {
     const wire = { vaultId: vault_id, valueMax: value_max, proposalMillis: proposal_millis, ...options };
     const { readEnv, readFile } = this.#surroundings;
     this.#store = store;
@@ -163,6 +182,13 @@ export class Host {
         return vault[what](id, options);
       case "set_policy":
         return vault.setPolicy(policy, options);
+      case "copy_to": {
+        const target = this.#store.target();
+        const copied = await vault.copyTo(target, options);
+        // From then on it is the one in use.
+        this.#open(this.#how, target);
+        return copied;
+      }
       case "renew_root":
         return (await vault.renewRootPages(options).next()).value;
       case "rekey":
@@ -177,6 +203,8 @@ export class Host {
       }
       case "set_many":
         return vault.setMany(options.values, without(options, "values"));
+      case "import":
+        return vault.import(given, { passphrase: "none", ...options });
       case "import_env":
         this.#native.install(this.#native.native(), () => options.environment);
         return vault.importEnv(without(options, "environment"));
@@ -201,6 +229,16 @@ export class Host {
         return vault.rotationStatus(options);
       case "verify_audit":
         return vault.verifyAudit(options);
+      case "checkpoint": {
+        const { signing_key, signer, ...rest } = options;
+        const signingKey = this.#library.SigningKey.parse(signing_key, { name: signer });
+        return vault.checkpoint({ signingKey, ...rest });
+      }
+      case "export_audit": {
+        const lines = [];
+        for await (const line of vault.exportAudit(options)) lines.push(line);
+        return lines;
+      }
       default:
         throw new Error(`there is no ${what}`);
     }
@@ -253,6 +291,7 @@ const without = (options, ...names) =>
   Object.fromEntries(Object.entries(options).filter(([name]) => !names.includes(name)));
 
 const WORDS = {
+  on_conflict: (what) => ["onConflict", what],
   if_exists: (what) => ["ifExists", what],
   dry_run: (is) => ["dryRun", is],
   expires_at: (at) => ["expiresAt", new Date(at)],

@@ -4,8 +4,9 @@
 
 - `version`; `generate`, `keys`, `export`, `encrypt`, `decrypt`, `inspect`: keyrings, by their text, and tokens;
 - `open`: a vault on a store with some rows; `reopen`: with other keys or options on the store as it is; and `dump`,
-  which gives the rows as they are then;
-- the operations of a vault, by their names on the wire, with the arguments that these have there;
+  which gives the rows as they are then; `metrics`: what the vault has seen;
+- the operations of a vault, by their names on the wire, with the arguments that these have there; `export` gives and
+  `import` takes the archive as it is, without the age file around it;
 - built with the feature `transcripts`: `fix_entropy`, then `clock` sets the time, `put` adds rows as another program
   would, `faults` says what the store fails at, `host` what else there is (`Surroundings` in tape.py), and `taken` gives
   the steps of the last operation, `[now, reply, ask, given, shown]`.

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import strongroom
-from strongroom import Actor, Grant, Keyring, Manifest, Secret, StrongroomError, Vault, _native
+from strongroom import Actor, Grant, Keyring, Manifest, Secret, SigningKey, StrongroomError, Vault, _archives, _native
+from strongroom._call import Given, Operation
 from strongroom.stores import SQLiteStore
 
 from hosts.rows import RowStore
@@ -86,7 +87,7 @@ class PythonHost:
         options: dict[str, Any],
     ) -> None:
         own = self._surroundings
-        self._store = store
+        self._store, self._opened = store, (key, options)
         self._vault = Vault(
             Keyring.parse(key),
             store,
@@ -102,6 +103,9 @@ class PythonHost:
     def do_dump(self) -> Any:
         assert isinstance(self._store, RowStore)
         return self._store.dump()
+
+    def do_metrics(self, prefix: str) -> str:
+        return self._vault.metrics(prefix)
 
     def do_fix_entropy(self, seed: int) -> None:
         self._tape = self._tape or Tape.install()
@@ -143,12 +147,31 @@ class PythonHost:
         who = given.pop("actor")
         until = who.pop("session_expires_at", None)
         actor = Actor(**who, session_expires_at=None if until is None else instant(until))
+        if what == "copy_to":
+            assert isinstance(self._store, RowStore | TapedStore)
+            target = self._store.target()
+            copied = self._vault.copy_to(target, actor=actor)
+            # From then on it is the one in use.
+            self._open(target, *self._opened)
+            return told(copied)
         if what == "renew_root":
             return next(self._vault.renew_root_pages(**given, actor=actor))
         if what == "rekey":
             return next(self._vault.rekey_pages(**given, actor=actor))
         if given.get("rotator"):
             given["rotator"] = self._surroundings
+        if what == "checkpoint":
+            given["signing_key"] = SigningKey.parse(given["signing_key"], name=given.pop("signer"))
+        if what == "export_audit":
+            return list(self._vault.export_audit(**given, actor=actor))
+        if what == "export":
+            # As it is: the file that it is sealed in is random.
+            plain = {**given, "plain": True}
+            return self._vault._run(Operation("export", actor, plain, _archives._file)).hex()
+        if what == "import":
+            archive = Given(bytes.fromhex(given.pop("value")))
+            plain = {**given, "with": "plain"}
+            return self._vault._run(Operation("import", actor, plain, _archives._report, archive))
         if what == "revoke":
             given["grant_id"] = given.pop("id")
         if what in ("import_env", "provision", "check"):

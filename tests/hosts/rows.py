@@ -22,6 +22,10 @@ class RowStore:
         self._indexes = {_place(each["key"]): each for each in copy.deepcopy(rows.get("indexes", []))}
         self._events = copy.deepcopy(rows["events"])
 
+    def target(self) -> RowStore:
+        """An empty store like this one, for its vault to be copied to."""
+        return RowStore({"records": [], "events": []})
+
     def dump(self) -> dict[str, list[Row]]:
         """Every row."""
         indexes = list(self._indexes.values())

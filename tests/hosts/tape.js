@@ -15,7 +15,10 @@ export class Tape {
     const [tape, whole] = [new Tape(), native()];
     const openVault = (keyring, options) => {
       const vault = whole.openVault(keyring, options);
-      return { begin: (operation, value) => tape.#taping(vault.begin(operation, value)) };
+      return {
+        begin: (operation, value) => tape.#taping(vault.begin(operation, value)),
+        metrics: (prefix) => vault.metrics(prefix),
+      };
     };
     install({ ...whole, openVault });
     const system = Date.now.bind(Date);
@@ -116,6 +119,14 @@ export class TapedStore {
     taped.#store = new MemoryStore();
     taped.#page = page;
     taped.put(rows);
+    return taped;
+  }
+
+  /** An empty store like this one, for its vault to be copied to. */
+  target() {
+    const taped = new TapedStore();
+    taped.#store = new this.#store.constructor();
+    taped.#page = this.#page;
     return taped;
   }
 

@@ -31,8 +31,8 @@ class Tape:
         """Puts itself between the package and its native part."""
         tape, open_vault, system = cls(), _native.open_vault, time.time
 
-        def taped(keyring: _native.Keyring, options: str) -> Any:
-            return _TapedVault(tape, open_vault(keyring, options))
+        def taped(keyring: _native.Keyring, options: str, watch: _native.AccessWatch | None) -> Any:
+            return _TapedVault(tape, open_vault(keyring, options, watch))
 
         # Half a millisecond more, so that what comes of the multiplication is never a hair too little.
         def now() -> float:
@@ -69,6 +69,7 @@ class Tape:
 class _TapedVault:
     def __init__(self, tape: Tape, vault: _native.Vault) -> None:
         self._tape, self._vault = tape, vault
+        self.metrics = vault.metrics
 
     def begin(self, operation: str, value: _native.Secret | None) -> _TapedSession:
         return _TapedSession(self._tape, self._vault.begin(operation, value))
@@ -77,7 +78,7 @@ class _TapedVault:
 class _TapedSession:
     def __init__(self, tape: Tape, session: _native.Session) -> None:
         self._tape, self._session, self._has_begun = tape, session, False
-        self.close = session.close
+        self.close, self.is_long = session.close, session.is_long
 
     def offer(self, value: _native.Secret) -> None:
         # Before the first step it is an argument, and stands in the script.
@@ -154,6 +155,10 @@ class TapedStore:
         self.faults: dict[str, list[str]] = {}
         self._store, self._page = MemoryStore(), page
         self.put(rows)
+
+    def target(self) -> TapedStore:
+        """An empty store like this one, for its vault to be copied to."""
+        return TapedStore({"records": [], "events": []}, self._page)
 
     def put(self, rows: dict[str, Any]) -> None:
         """Adds rows, as another program would."""

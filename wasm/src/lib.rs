@@ -1,17 +1,23 @@
 //! strongroom for the browser: conversion between JavaScript's values and the core's, and nothing else.
 
 mod allocator;
+mod history;
 mod keyring;
 mod manifest;
 mod secret;
+mod stored;
 mod value;
 mod vault;
+mod watch;
 mod wrapped;
 
+pub use history::{generate_signing_key, parse_signing_key, read_checkpoint, verifier_of};
 pub use keyring::{NativeKeyring, generate_keyring, parse_keyring};
 pub use manifest::{manifest_example, read_manifest};
 pub use secret::{NativeSecret, SecretHandle, make_secret};
-pub use vault::{NativeSession, NativeVault, open_vault};
+pub use stored::{NativeDocument, make_document};
+pub use vault::{NativeSession, NativeVault, open_vault, open_watched_vault};
+pub use watch::{NativeWatch, make_watch};
 pub use wrapped::{NativeOpened, NativeWrapped, parse_wrapped_keyring, seal_keyring};
 
 use strongroom::MaskStyle;

@@ -21,7 +21,7 @@ impl NativeSecret {
         self.value.into_inner()
     }
 
-    fn with<T>(&self, use_value: impl FnOnce(&SecretBytes) -> Result<T, JsValue>) -> Result<T, JsValue> {
+    pub(crate) fn with<T>(&self, use_value: impl FnOnce(&SecretBytes) -> Result<T, JsValue>) -> Result<T, JsValue> {
         match self.value.borrow().as_ref() {
             Some(value) => use_value(value),
             None => Err(thrown(Error::new(ErrorCode::InvalidArgument, "the secret was wiped: get it again"))),

@@ -3,6 +3,7 @@
 use crate::keyring::NativeKeyring;
 use crate::secret::{NativeSecret, SecretHandle};
 use crate::value::thrown;
+use crate::watch::NativeWatch;
 use std::sync::Arc;
 use strongroom_bindings::Session;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
@@ -20,6 +21,14 @@ pub fn open_vault(keyring: &NativeKeyring, options: &str) -> Result<NativeVault,
     Ok(NativeVault { vault })
 }
 
+/// The same, its access watched.
+#[wasm_bindgen(js_name = openWatchedVault)]
+pub fn open_watched_vault(keyring: &NativeKeyring, options: &str, watch: &NativeWatch) -> Result<NativeVault, JsValue> {
+    let (keyring, watch) = (Arc::clone(&keyring.keyring), Some(watch.watch.clone()));
+    let vault = strongroom_bindings::open_watched_vault(keyring, options, watch).map_err(thrown)?;
+    Ok(NativeVault { vault })
+}
+
 #[wasm_bindgen]
 impl NativeVault {
     /// Starts an operation as JSON, with a value beside it.
@@ -31,6 +40,11 @@ impl NativeVault {
         // A copy of its own: the caller may wipe the secret while the operation goes on.
         let value = value.map(|value| value.copy()).transpose()?.and_then(NativeSecret::into_value);
         Session::begin(&self.vault, operation, value).map(|session| NativeSession { session }).map_err(thrown)
+    }
+
+    /// What it has seen, in the text format of Prometheus.
+    pub fn metrics(&self, prefix: &str) -> Result<String, JsValue> {
+        self.vault.metrics(prefix).map_err(thrown)
     }
 }
 

@@ -8,10 +8,27 @@
  * await vault.set("STRIPE_API_KEY", "sk_test_abc123", { actor: "alice" });
  * (await vault.get("STRIPE_API_KEY", { actor: "alice" })).reveal(); // "sk_test_abc123"
  */
+
+import { sealedElsewhere } from "../../bindings/js/archives.js";
 import { install } from "../../bindings/js/native.js";
 import load, * as native from "../pkg/strongroom_wasm.js";
 
+export {
+  type AccessBurst,
+  type AccessFinding,
+  type AccessRules,
+  AccessWatch,
+  type OnFinding,
+} from "../../bindings/js/access.js";
+export type { ExportOptions, Imported, ImportOptions, ImportReport } from "../../bindings/js/archives.js";
 export type * from "../../bindings/js/contract.js";
+export {
+  type DocumentOptions,
+  type DocumentPlace,
+  DocumentStore,
+  type DocumentWritten,
+  type Tagged,
+} from "../../bindings/js/document.js";
 export {
   type AnyStrongroomError,
   ERROR_CODES,
@@ -33,6 +50,7 @@ export type * from "../../bindings/js/options.js";
 export { revealAll } from "../../bindings/js/resolve.js";
 export type * from "../../bindings/js/results.js";
 export { type Format, type MaskStyle, mask, Secret, type SecretDetails } from "../../bindings/js/secret.js";
+export { Checkpoint, type SignerOptions, SigningKey } from "../../bindings/js/signing.js";
 export { Vault } from "../../bindings/js/vault.js";
 export {
   type NewWrap,
@@ -45,6 +63,9 @@ export {
 
 /** Where the module comes from: a URL, a response, its bytes, or the module itself. */
 export type ModuleSource = string | URL | Request | Response | BufferSource | WebAssembly.Module;
+
+// Until `initArchives` of `strongroom-web/archive`.
+sealedElsewhere();
 
 let loading: Promise<void> | undefined;
 

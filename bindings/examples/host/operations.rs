@@ -1,7 +1,7 @@
 //! The operations of a vault, by their names on the wire and with the arguments that they have there, through the API of
 //! Rust.
 
-use crate::{Failure, Octets, hex, many};
+use crate::{Failure, Octets, archives, hex, history, many};
 use serde_json::{Value, json};
 use strongroom::crypto::KeyId;
 use strongroom::generate::Generator;
@@ -103,7 +103,9 @@ pub(crate) fn begin(vault: &Vault, request: Json) -> Result<Flow<Value>, Failure
             let told = vault.audit(&actor, slot.as_ref(), limit, entropy)?;
             told.map(|history| history.events.iter().map(|event| without_links(json!(event))).collect())
         }
-        "verify_audit" => vault.verify_audit(&actor, entropy).map(|told| json!(told)),
+        "verify_audit" => history::verify_audit(vault, &mut given, &actor)?,
+        "checkpoint" => history::checkpoint(vault, &mut given, &actor)?,
+        "export_audit" => history::export_audit(vault, &mut given, &actor)?,
         "propose" => {
             let value: Option<Octets> = given.take("value")?;
             let change = (Change::from_name(&given.take::<String>("change")?)?, value.map(Octets::into_secret));
@@ -146,10 +148,13 @@ pub(crate) fn begin(vault: &Vault, request: Json) -> Result<Flow<Value>, Failure
             vault.resolve(&actor, (&tree, namespace.as_deref()), entropy)?.map(move |told| resolved(&tree, &told))
         }
         "adopt" => vault.adopt(&actor, entropy).map(|told| json!(told)),
+        "copy_to" => vault.copy_to(&actor, entropy).map(|told| json!(told)),
         "command" => {
             let text = SecretBytes::new(given.take::<String>("text")?.into_bytes());
             vault.command(&actor, text, entropy).map(|told| json!(told))
         }
+        "export" => archives::export(vault, &mut given, &actor)?,
+        "import" => archives::import(vault, &mut given, &actor)?,
         other => many::begin(other, vault, &mut given, &actor)?
             .ok_or_else(|| Error::new(ErrorCode::InvalidArgument, "this is no operation of a vault"))?,
     };

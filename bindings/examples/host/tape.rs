@@ -199,6 +199,8 @@ pub(crate) struct TapedStore {
     rows: MemoryStore,
     /// Of the records that were ever put.
     indexes: BTreeMap<RecordKey, Index>,
+    /// Whether it is the one that a vault is copied to.
+    is_target: bool,
 }
 
 /// What a failing request failed with.
@@ -211,6 +213,21 @@ impl TapedStore {
         let mut store = TapedStore { tape, page, ..TapedStore::default() };
         store.put(rows);
         store
+    }
+
+    /// An empty store like this one, for its vault to be copied to.
+    pub(crate) fn target(&self) -> Self {
+        TapedStore { tape: self.tape.clone(), page: self.page, is_target: true, ..TapedStore::default() }
+    }
+
+    /// The same as the store of a vault.
+    pub(crate) fn moved_to(self) -> Self {
+        TapedStore { is_target: false, ..self }
+    }
+
+    fn asked(&self, request: Request) {
+        let request = if self.is_target { Request::Target { request: Box::new(request) } } else { request };
+        self.tape.asked(&request, 1);
     }
 
     /// Adds rows, as another program would.
@@ -268,28 +285,28 @@ impl Store for TapedStore {
     type Error = Thrown;
 
     fn load(&mut self, keys: &[RecordKey]) -> Result<Vec<Record>, Thrown> {
-        self.tape.asked(&Request::Load { keys: keys.to_vec() }, 1);
+        self.asked(Request::Load { keys: keys.to_vec() });
         let Ok(records) = self.rows.load(keys);
         let fault = self.faults.load.pop_front();
         self.read(fault, records, |records| Answer::Load { records: records.clone() })
     }
 
     fn list(&mut self, query: &ListQuery, cursor: Option<&str>) -> Result<Page<Item>, Thrown> {
-        self.tape.asked(&Request::List { query: query.clone(), cursor: cursor.map(Into::into) }, 1);
+        self.asked(Request::List { query: query.clone(), cursor: cursor.map(Into::into) });
         let Ok(page) = self.rows.list(&ListQuery { limit: self.limit(query.limit), ..query.clone() }, cursor);
         let fault = self.faults.list.pop_front();
         self.read(fault, page, |page| Answer::List { items: page.items.clone(), cursor: page.cursor.clone() })
     }
 
     fn events(&mut self, query: &EventQuery, cursor: Option<&str>) -> Result<Page<Event>, Thrown> {
-        self.tape.asked(&Request::Events { query: query.clone(), cursor: cursor.map(Into::into) }, 1);
+        self.asked(Request::Events { query: query.clone(), cursor: cursor.map(Into::into) });
         let Ok(page) = self.rows.events(&EventQuery { limit: self.limit(query.limit), ..query.clone() }, cursor);
         let fault = self.faults.events.pop_front();
         self.read(fault, page, |page| Answer::Events { events: page.items.clone(), cursor: page.cursor.clone() })
     }
 
     fn commit(&mut self, change_set: &ChangeSet) -> Result<CommitAnswer, CommitFailed<Thrown>> {
-        self.tape.asked(&Request::Commit { change_set: change_set.clone() }, 1);
+        self.asked(Request::Commit { change_set: change_set.clone() });
         let fault = self.faults.commit.pop_front().unwrap_or(Fault::None);
         let mut done = Err(CommitFailed { applied: Applied::Unknown, cause: Thrown });
         match fault {

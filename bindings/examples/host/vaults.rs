@@ -5,7 +5,7 @@ use crate::{Failure, operations};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use strongroom::store::drive_with;
+use strongroom::store::{drive_between, drive_with};
 use strongroom::wire::read;
 use strongroom::{Error, ErrorCode, Keyring, Vault};
 use strongroom_bindings::open_vault;
@@ -27,6 +27,10 @@ pub(crate) enum VaultRequest {
         options: Value,
     },
     Dump,
+    /// What the vault has seen.
+    Metrics {
+        prefix: String,
+    },
     /// Adds rows, as another program would.
     Put {
         rows: Rows,
@@ -64,6 +68,7 @@ impl VaultHost {
             }
             VaultRequest::Reopen { key, options } => self.open(&key, &options)?,
             VaultRequest::Dump => return Ok(json!(self.store.rows())),
+            VaultRequest::Metrics { prefix } => return Ok(json!(self.vault()?.metrics(&prefix)?)),
             VaultRequest::Put { rows } => self.store.put(rows),
             VaultRequest::Clock { at } => self.tape.set_clock(at),
             VaultRequest::Faults { faults } => self.store.faults = faults,
@@ -78,11 +83,23 @@ impl VaultHost {
         Ok(())
     }
 
+    fn vault(&self) -> Result<&Vault, Failure> {
+        let no_vault = || Error::new(ErrorCode::InvalidArgument, "no vault is open");
+        Ok(self.vault.as_ref().ok_or_else(no_vault)?)
+    }
+
     /// Runs an operation.
     pub(crate) fn operate(&mut self, request: &str) -> Result<Value, Failure> {
         self.tape.rewind();
-        let no_vault = || Error::new(ErrorCode::InvalidArgument, "no vault is open");
-        let flow = operations::begin(self.vault.as_ref().ok_or_else(no_vault)?, read(request)?)?;
+        let flow = operations::begin(self.vault()?, read(request)?)?;
+        if serde_json::from_str::<Value>(request)?.get("do") == Some(&json!("copy_to")) {
+            let mut target = self.store.target();
+            let stores = (&mut self.store, &mut target);
+            let told = drive_between(flow, stores, self.tape.clone()).map_err(|failed| failed.error)?;
+            // From then on it is the one in use.
+            self.store = target.moved_to();
+            return Ok(told);
+        }
         let mut host = TapedHost { tape: self.tape.clone(), surroundings: &mut self.surroundings };
         Ok(drive_with(flow, &mut self.store, &mut host, self.tape.clone()).map_err(|failed| failed.error)?)
     }

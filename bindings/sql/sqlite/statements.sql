@@ -74,6 +74,7 @@ SELECT
   json_array(rotation_due, namespace, name) AS cursor
 FROM secrets
 WHERE rotation_due <= {instant:json_extract(?1, '$.query.by.due')}
+  AND name <> ''
   AND (rotation_due, namespace, name) > {last_instant}
   AND {in_namespace}
 ORDER BY rotation_due, namespace, name
@@ -86,6 +87,7 @@ SELECT
   json_array(expires_at, namespace, name) AS cursor
 FROM secrets
 WHERE expires_at <= {instant:json_extract(?1, '$.query.by.expired')}
+  AND name <> ''
   AND (expires_at, namespace, name) > {last_instant}
   AND {in_namespace}
 ORDER BY expires_at, namespace, name

@@ -144,12 +144,14 @@ pub fn plan(request: &str) -> Result<String> {
             let runs = plan_commit(&change_set)?;
             Ok(json!({ "write": runs }).to_string())
         }
-        Request::Wait { .. } | Request::ReadEnv { .. } | Request::ReadFile { .. } | Request::Rotate { .. } => {
-            Err(Error::new(
-                ErrorCode::InvalidArgument,
-                "that is for the driver: a store loads, lists, commits, gives events",
-            ))
-        }
+        Request::Wait { .. }
+        | Request::ReadEnv { .. }
+        | Request::ReadFile { .. }
+        | Request::Rotate { .. }
+        | Request::Target { .. } => Err(Error::new(
+            ErrorCode::InvalidArgument,
+            "that is for the driver: a store loads, lists, commits, gives events",
+        )),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Verifying the chain: every stream from its first event to its head, and the rows outside it by their digest.
 
-use super::{Action, Event, Outcome, VAULT_STREAM};
+use super::foreign::imported_stream;
+use super::{Action, Event, Leaf, Outcome, VAULT_STREAM};
 use crate::encoding::{Encoder, hex};
 use crate::error::{Error, ErrorCode, Result};
-use crate::record::{Head, StreamHead};
+use crate::record::{Head, StreamHead, read_mac};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -175,6 +176,12 @@ impl<'a> ChainCheck<'a> {
                 let place = (event.namespace.clone().unwrap_or_default(), event.name.clone().unwrap_or_default());
                 self.stream(uid).begun = Some((seq, place));
             }
+            _ if action == Some(Action::ImportHistory.name()) => {
+                let text = |field: &Option<String>| field.clone().unwrap_or_default();
+                let place = (text(&event.namespace), text(&event.name));
+                let stream = imported_stream(&text(&event.operation_id), &place.0, &place.1);
+                self.stream(&stream).ended = Some((seq, event.digest.clone()));
+            }
             None if action == Some(Action::Adopted.name()) => self.adopted.clone_from(&event.digest),
             _ => {}
         }
@@ -241,15 +248,19 @@ impl<'a> ChainCheck<'a> {
         self.streams.iter().filter(move |(_, stream)| beyond(stream)).map(|(name, stream)| (name, stream.seq()))
     }
 
+    /// The last event of every stream, ascending by stream.
+    pub(crate) fn ends(&self) -> Vec<Leaf> {
+        let end = |(stream, found): (&String, &Stream)| {
+            let (seq, mac) = found.tail.as_ref()?;
+            let mac = mac.as_deref().and_then(read_mac)?;
+            Some(Leaf { stream: stream.clone(), seq: *seq, mac })
+        };
+        self.streams.iter().filter_map(end).collect()
+    }
+
     /// How far a stream was read.
     pub(crate) fn end_of(&self, stream: &str) -> u64 {
         self.streams.get(stream).map_or(0, Stream::seq)
-    }
-
-    /// How many streams there are events of.
-    pub(crate) fn streams(&self) -> u64 {
-        let read = self.streams.values().filter(|stream| stream.tail.is_some()).count();
-        u64::try_from(read).unwrap_or(u64::MAX)
     }
 }
 

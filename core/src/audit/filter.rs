@@ -38,7 +38,8 @@ impl EventFilter {
 
     /// Whether it takes an event.
     pub fn takes(&self, event: &Event) -> bool {
-        self.0.is_empty() || self.0.iter().any(|kind| kind.takes(event))
+        // What happened in another vault is no news here.
+        !event.is_foreign() && (self.0.is_empty() || self.0.iter().any(|kind| kind.takes(event)))
     }
 }
 

@@ -4,11 +4,21 @@
 //! and the deletion of secrets. No field can carry plaintext: a draft is made of parsed names, codes and digests.
 
 mod chain;
+mod checkpoint;
+mod export;
 mod filter;
+mod foreign;
+mod note;
+mod watch;
 
 pub use chain::Fault;
 pub(crate) use chain::{ChainCheck, digest_of_unchained};
+pub(crate) use checkpoint::write_checkpoint;
+pub use checkpoint::{CHECKPOINT_MAX, CHECKPOINT_ORIGIN, Checkpoint, Leaf};
+pub use export::ExportFormat;
 pub use filter::EventFilter;
+pub(crate) use foreign::{enclose, link_foreign, verify_enclosed};
+pub use watch::{AccessFinding, AccessRule, AccessRules, AccessWatch, Burst, SharedWatch};
 
 use crate::crypto::MacKey;
 use crate::encoding::{Encoder, hex};
@@ -62,6 +72,8 @@ actions! {
     Cancel "cancel" "A proposal was cancelled.";
     Audit "audit" "The history was read.";
     VerifyAudit "verify_audit" "The history was verified.";
+    Checkpoint "checkpoint" "The history was verified and a checkpoint of it signed; the digest is that of its leaves.";
+    ExportAudit "export_audit" "A page of the history was exported.";
     Census "census" "The stored values were counted by key and format.";
     Versions "versions" "The versions of a secret were listed.";
     Rollback "rollback" "An earlier version's value was made current again, as a new version.";
@@ -94,6 +106,10 @@ actions! {
     Rekey "rekey" "Values were sealed anew under the primary key, or the ring of keys was changed for that.";
     Retire "retire" "A key that nothing needs any more was retired.";
     RenewRoot "renew_root" "The vault's root was replaced by one of a new epoch, or records were moved to it.";
+    Export "export" "Secrets were exported, each with an event of its own.";
+    Import "import" "Secrets were imported, each with an event of its own.";
+    ImportHistory "import_history" "The history of a secret in another vault came with it; the digest is the last MAC of its stream.";
+    CopyTo "copy_to" "The vault was about to be copied to another store.";
     Command "command" "A chat command that was not understood; recorded only when its sender is refused.";
 }
 
@@ -115,6 +131,21 @@ impl Outcome {
             Outcome::Success => "success",
             Outcome::Denied => "denied",
             Outcome::Error => "error",
+        }
+    }
+
+    /// The outcome of that name.
+    pub fn from_name(name: &str) -> Option<Outcome> {
+        [Outcome::Success, Outcome::Denied, Outcome::Error].into_iter().find(|outcome| outcome.name() == name)
+    }
+
+    /// That of what ends with an error.
+    pub(crate) const fn of(code: ErrorCode) -> Outcome {
+        match code {
+            ErrorCode::PermissionDenied | ErrorCode::SessionExpired | ErrorCode::ConfirmationMismatch => {
+                Outcome::Denied
+            }
+            _ => Outcome::Error,
         }
     }
 }
@@ -220,6 +251,12 @@ impl Event {
             || self.seq.is_some()
             || self.operation_id.is_some()
             || self.secret_uid.is_some()
+    }
+
+    /// Its place and its MAC; `None` for one outside the chain.
+    pub(crate) fn leaf(&self) -> Option<Leaf> {
+        let mac = self.mac.as_deref().and_then(read_mac)?;
+        Some(Leaf { stream: self.stream.clone()?, seq: self.seq?, mac })
     }
 
     /// What is wrong with it.

@@ -63,11 +63,14 @@ pub(crate) async fn run(
     let reply = match answered {
         Ok(reply) => reply,
         Err(error) if is_for_the_operator(&error) => return Err(error),
-        Err(error) => CommandReply {
-            text: error.message().to_string(),
-            code: Some(error.code().name().to_string()),
-            ..CommandReply::default()
-        },
+        Err(error) => {
+            io.refused(error.code());
+            CommandReply {
+                text: error.message().to_string(),
+                code: Some(error.code().name().to_string()),
+                ..CommandReply::default()
+            }
+        }
     };
     Ok(CommandReply { carried_value, ..reply })
 }

@@ -15,6 +15,11 @@ use zeroize::Zeroizing;
 pub(crate) struct MacKey(Box<Zeroizing<[u8; 32]>>);
 
 impl MacKey {
+    /// A key that came from elsewhere: an archive's own.
+    pub(crate) fn of(bytes: &[u8; 32]) -> Self {
+        MacKey(Box::new(Zeroizing::new(*bytes)))
+    }
+
     fn start(&self) -> Hmac<Sha256> {
         // INVARIANT: HMAC takes keys of every length; this constructor takes exactly one block and can't fail.
         let mut block = Zeroizing::new([0u8; 64]);

@@ -68,6 +68,10 @@ pub struct CounterDelta {
 
 /// One atomic write. It always appends at least one event, and the events carry its operation id: a store that finds the
 /// id among its events has applied the change set before, answers `committed`, and does nothing.
+///
+/// Where a vault is copied here from another store, a change set brings what that one held: records at any revision, none of
+/// which is expected, and events of other operations, its own id in none of them. The vault's head comes
+/// without any, and is deleted without any when the copy is not whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChangeSet {
     /// Random, 32 hex digits; the same whenever the operation asks again.

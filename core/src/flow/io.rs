@@ -5,6 +5,7 @@ use super::message::{Answer, Applied, CommitAnswer, EventQuery, Found, Item, Lis
 use super::{ChangeSet, Entropy};
 use crate::audit::Event;
 use crate::error::{Error, ErrorCode, Result};
+use crate::metrics::{Observer, Standings};
 use crate::record::{Record, RecordKey};
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
@@ -32,13 +33,14 @@ pub(super) struct Exchange {
     offered: Vec<SecretBytes>,
     /// What goes beside the open request.
     shown: Option<SecretBytes>,
+    observer: Option<Observer>,
 }
 
 impl Exchange {
-    pub(super) fn new(entropy: Box<dyn Entropy>) -> Self {
+    pub(super) fn new(entropy: Box<dyn Entropy>, observer: Option<Observer>) -> Self {
         let now = Timestamp::from_millis(0);
         let (request, answer, offered, shown) = Default::default();
-        Exchange { now, entropy: Some(entropy), number: 0, request, answer, offered, shown }
+        Exchange { now, entropy: Some(entropy), number: 0, request, answer, offered, shown, observer }
     }
 
     pub(super) fn offer(&mut self, value: SecretBytes) {
@@ -47,6 +49,10 @@ impl Exchange {
 
     pub(super) fn take_shown(&mut self) -> Option<SecretBytes> {
         self.shown.take()
+    }
+
+    pub(super) fn observer(&mut self) -> Option<&mut Observer> {
+        self.observer.as_mut()
     }
 
     /// Takes a reply if it is the one that is due.
@@ -61,6 +67,9 @@ impl Exchange {
             reply => {
                 self.now = now;
                 self.answer = reply.map(|reply| reply.answer);
+                if let (Some(observer), Some(answer)) = (&mut self.observer, &self.answer) {
+                    observer.answered(answer);
+                }
                 Ok(())
             }
         }
@@ -69,6 +78,9 @@ impl Exchange {
     pub(super) fn open_request(&mut self) -> Result<(u64, Request)> {
         let request = self.request.take();
         let request = request.ok_or_else(|| Error::new(ErrorCode::FlowDone, "the operation waits for nothing"))?;
+        if let Some(observer) = &mut self.observer {
+            observer.asked(&request);
+        }
         Ok((self.number, request))
     }
 }
@@ -99,11 +111,26 @@ pub(crate) enum Committed {
 /// An operation's way to its host.
 pub(crate) struct Io {
     exchange: Arc<Mutex<Exchange>>,
+    store: Which,
+}
+
+/// Which store is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// The vault's own.
+    Own,
+    /// The one that the vault is copied to.
+    Target,
 }
 
 impl Io {
     pub(super) fn new(exchange: Arc<Mutex<Exchange>>) -> Self {
-        Io { exchange }
+        Io { exchange, store: Which::Own }
+    }
+
+    /// The way to the store that the vault is copied to.
+    pub(crate) fn to_target(&self) -> Self {
+        Io { exchange: Arc::clone(&self.exchange), store: Which::Target }
     }
 
     /// The time of the last step.
@@ -219,7 +246,8 @@ impl Io {
             match self.ask(Request::Commit { change_set: change_set.clone() }).await {
                 Answer::Commit(CommitAnswer::Committed) => return Ok(Committed::Yes),
                 Answer::Commit(CommitAnswer::Conflict) => return Ok(Committed::Conflict),
-                Answer::Failed { applied: Applied::No } => {
+                // Asked again, it can only speak for this time: the change may be applied since the time before.
+                Answer::Failed { applied: Applied::No } if ask == 1 => {
                     let message = "the store failed and applied nothing; look at the cause, then try again";
                     return Err(Error::new(ErrorCode::StorageFailed, message));
                 }
@@ -281,8 +309,27 @@ impl Io {
         }
     }
 
+    /// Has the call count as refused although it tells so in words.
+    pub(crate) fn refused(&self, code: ErrorCode) {
+        if let Some(observer) = self.exchange.lock().observer() {
+            observer.refused(code);
+        }
+    }
+
+    /// Tells how secrets stand, for who counts them.
+    pub(crate) fn stand(&self, standings: Standings) {
+        if let Some(observer) = self.exchange.lock().observer() {
+            observer.stand(standings);
+        }
+    }
+
     /// The answer to one request, not looked at.
     pub(crate) async fn ask(&self, request: Request) -> Answer {
+        let request = match (self.store, request) {
+            // Time is the same for both.
+            (Which::Own, request) | (_, request @ Request::Wait { .. }) => request,
+            (Which::Target, request) => Request::Target { request: Box::new(request) },
+        };
         {
             let mut exchange = self.exchange.lock();
             exchange.number = exchange.number.saturating_add(1);

@@ -6,6 +6,7 @@ use crate::audit::Event;
 use crate::record::{Record, RecordKey, RecordKind};
 use crate::time::Timestamp;
 use crate::wire::{Fault, Fields, FromJson, Json, deserialize_as_read, read_fields, read_names, tagged, unknown};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Serialize;
@@ -70,6 +71,12 @@ pub enum Request {
         /// The number of the version that the value will be.
         version: u64,
     },
+    /// A request of the storage contract, for the store that the vault is copied to and not for its own. Answered as that
+    /// request is.
+    Target {
+        /// Which: to load, to list, to commit, or for events.
+        request: Box<Request>,
+    },
 }
 
 /// What a rotator is asked to do.
@@ -95,6 +102,7 @@ impl Request {
             Request::ReadEnv { .. } => "read_env",
             Request::ReadFile { .. } => "read_file",
             Request::Rotate { .. } => "rotate",
+            Request::Target { .. } => "target",
         }
     }
 }
@@ -229,7 +237,7 @@ pub enum Answer {
     },
     /// To `rotate`: the value is in use.
     Activated {},
-    /// To `read_env`, `read_file` and `rotate`: this host has no such thing.
+    /// To `read_env`, `read_file`, `rotate` and `target`: this host has no such thing.
     Unsupported {},
     /// To any request: the host failed. Its own exception stays with the host, as the cause.
     Failed {
@@ -278,6 +286,7 @@ impl FromJson for Request {
                 name: fields.take("name")?,
                 version: fields.take("version")?,
             },
+            "target" => Request::Target { request: Box::new(fields.take("request")?) },
             _ => return Err(unknown()),
         };
         fields.end()?;

@@ -15,12 +15,15 @@ pub use message::{
     RotatorStep,
 };
 
+use crate::audit::AccessFinding;
 use crate::entropy::Entropy;
 use crate::error::{Error, ErrorCode, Result};
+use crate::metrics::Observer;
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
@@ -57,7 +60,19 @@ impl<T: Send + 'static> Flow<T> {
     where
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        let exchange = Arc::new(Mutex::new(Exchange::new(entropy)));
+        Self::observed(entropy, None, operation)
+    }
+
+    /// The same, watched over.
+    pub(crate) fn observed<F>(
+        entropy: Box<dyn Entropy>,
+        observer: Option<Observer>,
+        operation: impl FnOnce(Io) -> F,
+    ) -> Self
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let exchange = Arc::new(Mutex::new(Exchange::new(entropy, observer)));
         let operation = operation(Io::new(Arc::clone(&exchange)));
         Flow { operation: Some(Box::pin(operation)), exchange, started: false }
     }
@@ -89,6 +104,12 @@ impl<T: Send + 'static> Flow<T> {
         self.exchange.lock().take_shown()
     }
 
+    /// What the vault's [rules](crate::audit::AccessRules) found in the events that the reply of the last step said are
+    /// committed; each once.
+    pub fn take_findings(&mut self) -> Vec<AccessFinding> {
+        self.exchange.lock().observer().map(Observer::take_findings).unwrap_or_default()
+    }
+
     /// Goes on until the next request or the end. The first step takes no reply, every other one takes the reply to the
     /// request that is open.
     ///
@@ -104,6 +125,9 @@ impl<T: Send + 'static> Flow<T> {
         match operation.as_mut().poll(&mut context) {
             Poll::Ready(result) => {
                 self.operation = None;
+                if let Some(observer) = self.exchange.lock().observer() {
+                    observer.ended(result.as_ref().err().map(Error::code));
+                }
                 Ok(Step::Done(result))
             }
             Poll::Pending => {

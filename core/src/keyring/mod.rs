@@ -8,11 +8,15 @@ mod blob;
 mod environment;
 mod fields;
 mod life;
+mod signing;
 mod text;
 mod wrap;
 
 pub use environment::{Environment, KEY_FILE_VARIABLE, KEY_VARIABLE};
 pub use life::{KEYS_MAX, KeyState, LABEL_MAX};
+pub use signing::{
+    SIGNER_NAME, SIGNING_KEY_FILE_VARIABLE, SIGNING_KEY_TEXT_PREFIX, SIGNING_KEY_VARIABLE, SigningKey, Verifier,
+};
 pub use text::KEY_TEXT_PREFIX;
 pub use wrap::{
     DataKey, HOST_WRAP_MAX, PassphraseCost, Unwrapped, WRAPPED_TEXT_MAX, WRAPPED_TEXT_PREFIX, WRAPS_MAX, Wrap,

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 /// What self-describing key text begins with.
 pub const KEY_TEXT_PREFIX: &str = "srk1.";
 
+const CHECKSUM_DOMAIN: &str = "strongroom/v1/key-text";
 const CHECKSUM_LEN: usize = 4;
 const CONFIG: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_encode_padding(false);
@@ -44,30 +45,38 @@ pub(super) fn parse_key(text: &str) -> Result<KeyMaterial, Cow<'static, str>> {
 }
 
 fn parse_self_describing(encoded: &str) -> Result<KeyMaterial, Cow<'static, str>> {
-    let broken = "is srk1 text that was altered or cut: its checksum does not match";
-    let decoded = Zeroizing::new(crate::encoding::from_base64url(encoded).map_err(|_| broken)?);
-    let (raw, sum) = decoded.split_first_chunk::<KEY_LEN>().ok_or(broken)?;
-    if sum != checksum(raw) {
-        return Err(broken.into());
-    }
-    Ok(KeyMaterial::derive(Box::new(Zeroizing::new(*raw))))
+    let raw = read_checked(encoded, CHECKSUM_DOMAIN);
+    raw.map(KeyMaterial::derive).ok_or("is srk1 text that was altered or cut: its checksum does not match".into())
+}
+
+/// What stands after the prefix of self-describing text: base64url of `raw[32] checksum[4]`. `None` when it was altered or
+/// cut, or is of another kind of key.
+pub(super) fn read_checked(encoded: &str, domain: &str) -> Option<Box<Zeroizing<[u8; KEY_LEN]>>> {
+    let decoded = Zeroizing::new(crate::encoding::from_base64url(encoded).ok()?);
+    let (raw, sum) = decoded.split_first_chunk::<KEY_LEN>()?;
+    (sum == checksum(raw, domain)).then(|| Box::new(Zeroizing::new(*raw)))
 }
 
 /// Writes one key as self-describing text.
 pub(super) fn write_key(key: &KeyMaterial) -> Zeroizing<String> {
+    write_checked(key.raw(), KEY_TEXT_PREFIX, CHECKSUM_DOMAIN)
+}
+
+/// The same of any kind of key.
+pub(super) fn write_checked(raw: &[u8; KEY_LEN], prefix: &str, domain: &str) -> Zeroizing<String> {
     let mut bytes = Zeroizing::new([0u8; KEY_LEN + CHECKSUM_LEN]);
-    let (raw, sum) = bytes.split_at_mut(KEY_LEN);
-    raw.copy_from_slice(key.raw());
-    sum.copy_from_slice(&checksum(key.raw()));
+    let (start, sum) = bytes.split_at_mut(KEY_LEN);
+    start.copy_from_slice(raw);
+    sum.copy_from_slice(&checksum(raw, domain));
     // Sized beforehand: a buffer that grew would leave its old self behind.
     let mut text = Zeroizing::new(String::with_capacity(64));
-    text.push_str(KEY_TEXT_PREFIX);
+    text.push_str(prefix);
     URL_SAFE.encode_string(bytes.as_slice(), &mut text);
     text
 }
 
 /// Finds copying mistakes; unkeyed, since whoever has the text has the key.
-fn checksum(raw: &[u8; KEY_LEN]) -> [u8; CHECKSUM_LEN] {
-    let digest = Sha256::new().chain_update(b"strongroom/v1/key-text").chain_update(raw).finalize();
+fn checksum(raw: &[u8; KEY_LEN], domain: &str) -> [u8; CHECKSUM_LEN] {
+    let digest = Sha256::new().chain_update(domain).chain_update(raw).finalize();
     digest.first_chunk().copied().unwrap_or_default()
 }

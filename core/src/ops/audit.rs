@@ -3,7 +3,7 @@
 use super::Settings;
 use super::transact::{Call, Plan, authorized, transact};
 use super::verify_audit::examine_chain;
-use crate::audit::{Action, Event};
+use crate::audit::{Action, Event, Fault, Leaf};
 use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{EventQuery, EventScope, Io};
 use crate::ident::{Actor, Slot};
@@ -40,7 +40,7 @@ pub(crate) async fn audit(
     authorized(io, settings, &call).await?;
     let (mut events, _) = io.events(&EventQuery { scope, limit }, None).await?;
     events.truncate(limit as usize);
-    let mut history = None;
+    let mut history: Option<Result<()>> = None;
     loop {
         let told = transact(io, settings, &call, |scene, _| {
             for event in events.iter().filter(|event| event.is_chained()) {
@@ -62,12 +62,26 @@ pub(crate) async fn audit(
         };
         // Whoever has a former root can make events of its epoch. Those that nothing newer leads to are looked for in the whole
         // history, which ends under the root in force.
-        history = match examine_chain(io, settings, &known).await {
-            Err(error) if !matches!(error.code(), ErrorCode::AuditTampered | ErrorCode::RecordTampered) => {
-                return Err(error);
+        history = Some(held_by_history(io, settings, &known).await?);
+    }
+}
+
+/// Whether each of some authentic events is the one that the history has in its place. Errors outside: those that say nothing
+/// of the history.
+pub(super) async fn held_by_history(io: &Io, settings: &Settings, known: &[Event]) -> Result<Result<()>> {
+    let mut leaves: Vec<Leaf> = known.iter().filter_map(Event::leaf).collect();
+    leaves.sort();
+    match examine_chain(io, settings, &leaves).await {
+        Ok(chain) => Ok(match chain.unmet.first() {
+            None => Ok(()),
+            Some(unmet) => {
+                let Leaf { stream, seq, .. } = unmet.leaf.clone();
+                let why = "the event is not the one that the history has there";
+                Err(Error::from(&Fault { stream, seq, why }))
             }
-            found => Some(found.map(drop)),
-        };
+        }),
+        Err(error) if matches!(error.code(), ErrorCode::AuditTampered | ErrorCode::RecordTampered) => Ok(Err(error)),
+        Err(error) => Err(error),
     }
 }
 

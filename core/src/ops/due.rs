@@ -2,12 +2,13 @@
 
 use super::Settings;
 use super::list::secrets_of;
-use super::rotation_status::RotationState;
+use super::rotation_status::{RotationState, standings};
 use super::transact::{Call, Detail, EventPlan, Plan, Writes, authorized, transact};
 use crate::audit::Action;
 use crate::error::Result;
 use crate::flow::{Io, ListQuery, Lookup, PAGE_LIMIT};
 use crate::ident::Actor;
+use crate::metrics::Coverage;
 use crate::policy::Permission;
 use crate::record::RecordKind;
 use crate::rotation::Standing;
@@ -39,21 +40,30 @@ pub(crate) async fn due(
     let call = Call::of_namespace(Action::Due, actor, namespace);
     authorized(io, settings, &call).await?;
     let by = Some(Lookup::Due(io.now().plus_millis(ahead)));
-    let namespace = namespace.map(ToString::to_string);
-    let query = ListQuery { kind: RecordKind::Secret, namespace, by, limit: PAGE_LIMIT };
+    let in_namespace = namespace.map(ToString::to_string);
+    let query = ListQuery { kind: RecordKind::Secret, namespace: in_namespace, by, limit: PAGE_LIMIT };
     let records = secrets_of(io, settings, &query).await?;
-    transact(io, settings, &call, |scene, _| {
+    let mut is_whole = false;
+    let due = transact(io, settings, &call, |scene, _| {
+        is_whole = namespace.is_none();
         let (mut secrets, mut found) = (Vec::new(), Vec::new());
         for record in &records {
             let secret = match record.verify(scene) {
                 Ok(secret) => secret,
                 Err(error) if record.is_listed_to(scene, actor) => return Err(error),
-                Err(_) => continue,
+                Err(_) => {
+                    is_whole = false;
+                    continue;
+                }
             };
             let may = |permission| scene.may(actor, permission, &secret);
             let standing = secret.standing(scene.now, ahead);
             // What an index says is not believed.
-            if standing == Standing::Compliant || !may(Permission::List) || !may(Permission::Read) {
+            if standing == Standing::Compliant {
+                continue;
+            }
+            if !may(Permission::List) || !may(Permission::Read) {
+                is_whole = false;
                 continue;
             }
             if standing != Standing::DueSoon && found.len() < OVERDUE_RECORDED {
@@ -64,5 +74,8 @@ pub(crate) async fn due(
         let detail = Detail { found, ..Detail::of_vault(Action::Due) };
         Ok(Plan { output: Due { secrets }, writes: Writes::default(), event: EventPlan::Detailed(detail) })
     })
-    .await
+    .await?;
+    let coverage = if is_whole { Coverage::AllDue } else { Coverage::Part };
+    io.stand(standings(&due.secrets, coverage, io.now()));
+    Ok(due)
 }

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::flow::Io;
 use crate::ident::Actor;
 use crate::keyring::KeyState;
+use crate::metrics::{Coverage, Standings, Turned};
 use crate::policy::Permission;
 use crate::record::SecretRecord;
 use crate::rotation::{Sensitivity, Standing};
@@ -80,7 +81,9 @@ pub(crate) async fn rotation_status(
     let call = Call::of_namespace(Action::RotationStatus, actor, namespace);
     authorized(io, settings, &call).await?;
     let records = all_secrets(io, settings, namespace).await?;
-    transact(io, settings, &call, |scene, _| {
+    let mut is_whole = false;
+    let report = transact(io, settings, &call, |scene, _| {
+        is_whole = namespace.is_none();
         let primary = settings.keyring.keys().find(|key| key.state == KeyState::Primary);
         let primary_created_at = primary.and_then(|key| key.created_at);
         let mut report = RotationReport { primary_created_at, ..RotationReport::default() };
@@ -88,6 +91,7 @@ pub(crate) async fn rotation_status(
             let secret = record.verify(scene)?;
             let may = |permission| scene.may(actor, permission, &secret);
             if !may(Permission::List) || !may(Permission::Read) {
+                is_whole = false;
                 continue;
             }
             let state = RotationState::of(secret, scene.now, ahead);
@@ -105,5 +109,20 @@ pub(crate) async fn rotation_status(
         }
         Ok(Plan::record(report))
     })
-    .await
+    .await?;
+    let coverage = if is_whole { Coverage::Whole } else { Coverage::Part };
+    io.stand(standings(&report.secrets, coverage, io.now()));
+    Ok(report)
+}
+
+/// How secrets stand, for the metrics.
+pub(super) fn standings(secrets: &[RotationState], coverage: Coverage, now: Timestamp) -> Standings {
+    let is_over = |state: &&RotationState| matches!(state.standing, Standing::Overdue | Standing::Never);
+    let overdue = secrets.iter().filter(is_over).count() as u64;
+    let turned = |state: &RotationState| {
+        // Of one that is overdue without an end, nobody knows since when.
+        let due_at = state.due_at.or_else(|| is_over(&state).then_some(Timestamp::from_millis(0)));
+        ((state.namespace.clone(), state.name.clone()), Turned { at: state.last_rotated, due_at })
+    };
+    Standings { secrets: secrets.iter().map(turned).collect(), overdue, coverage, now }
 }

@@ -14,6 +14,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// How many records an operation loads at once besides those of the vault and its secret.
+const LOAD_MAX: usize = 1000;
+
 /// The state of the store that a decision is made on.
 pub(super) struct Scene<'a> {
     pub(super) settings: &'a Settings,
@@ -46,8 +49,14 @@ impl<'a> Scene<'a> {
         let of_vault = [RecordKey::head(), RecordKey::vault_stream(), RecordKey::ring(), RecordKey::policy()];
         let mut keys: Vec<RecordKey> = of_vault.into();
         keys.extend(slot.into_iter().flat_map(|slot| [RecordKey::secret(slot), RecordKey::stream(slot)]));
-        keys.extend_from_slice(also);
-        let mut records = io.load(keys).await?.into_iter();
+        // No load asks for more than the contract says. A secret and the head of its stream stay in one.
+        let (first, more) = also.split_at_checked(LOAD_MAX).unwrap_or((also, &[]));
+        keys.extend_from_slice(first);
+        let mut records = io.load(keys).await?;
+        for page in more.chunks(LOAD_MAX) {
+            records.extend(io.load(page.to_vec()).await?);
+        }
+        let mut records = records.into_iter();
         let mut next = || records.next().flatten();
         let (Some(head_record), vault_stream, ring, policy) = (next(), next(), next(), next()) else {
             return Ok(None);

@@ -88,7 +88,7 @@ const NOTIFY_MAX: usize = 16;
 
 impl Setting {
     /// Errors: `INVALID_ARGUMENT`, `LIMIT_EXCEEDED`.
-    fn tell(&self, secret: &mut SecretRecord) -> Result<()> {
+    pub(super) fn tell(&self, secret: &mut SecretRecord) -> Result<()> {
         if let Some(notify) = &self.notify {
             let is_bad =
                 |contact: &String| contact.is_empty() || contact.len() > 256 || contact.contains(char::is_control);

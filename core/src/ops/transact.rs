@@ -3,7 +3,7 @@
 use super::Settings;
 use super::initialise::initialise;
 use super::scene::{self, Scene, expected};
-use crate::audit::{Action, Draft, Outcome, link};
+use crate::audit::{Action, Draft, Event, Outcome, link, link_foreign};
 use crate::encoding::hex;
 use crate::entropy::{Entropy, make_bytes};
 use crate::error::{Error, ErrorCode, Result};
@@ -71,6 +71,8 @@ pub(super) struct Writes {
     pub(super) counters: Vec<CounterDelta>,
     /// The secrets of an operation on many, each with an event of its own.
     pub(super) each: Vec<Each>,
+    /// The histories that secrets had elsewhere, each of one name and the oldest event first.
+    pub(super) foreign: Vec<(Slot, Vec<Event>)>,
     /// The head that comes into force with it, where its root is another: what is written is under that one already.
     pub(super) head: Option<Head>,
 }
@@ -216,9 +218,15 @@ fn permission_for(action: Action) -> Option<Permission> {
         | Action::RotateBegin
         | Action::RotateCreate
         | Action::SetMany
-        | Action::Provision => Some(Permission::Write),
+        | Action::Provision
+        | Action::Import
+        | Action::ImportHistory => Some(Permission::Write),
+        Action::Export => Some(Permission::Export),
         Action::Delete | Action::Purge => Some(Permission::Delete),
+        // What leaves the vault tells which secrets there are.
+        Action::ExportAudit => Some(Permission::List),
         Action::Adopted
+        | Action::Checkpoint
         | Action::Census
         | Action::Grant
         | Action::Revoke
@@ -228,6 +236,7 @@ fn permission_for(action: Action) -> Option<Permission> {
         | Action::Rekey
         | Action::Retire
         | Action::RenewRoot
+        | Action::CopyTo
         | Action::EmergencyRotate => Some(Permission::Admin),
         // Those of the proposed change, once it is known; of a command that was not understood, none.
         Action::Propose | Action::Confirm | Action::Cancel | Action::Command => None,
@@ -343,13 +352,13 @@ fn change_set(
         actor: Some(call.actor),
         slot,
         uid: detail.and_then(|detail| detail.uid).or(secret.map(|secret| secret.uid)),
-        outcome: code.map_or(told.unwrap_or(Outcome::Success), outcome_of),
+        outcome: code.map_or(told.unwrap_or(Outcome::Success), Outcome::of),
         code,
         reason: detail.and_then(|detail| detail.reason),
         digest: detail.and_then(|detail| detail.digest).or(mac_in_force),
         rule: rule.or(detail.and_then(|detail| detail.rule.as_deref())).filter(|_| code.is_none()),
     };
-    let Writes { mut puts, deletes, mut checks, counters, each, head } = writes;
+    let Writes { mut puts, deletes, mut checks, counters, each, foreign, head } = writes;
     let head = head.as_ref().unwrap_or(&scene.head);
     let mut stream = own.map_or_else(|| scene.vault_stream.clone(), |secret| scene.own_stream(secret));
     let expected = expected(stream.revision);
@@ -362,6 +371,16 @@ fn change_set(
         };
         events.push(link(&draft, &mut stream, &head.keys.audit, stamp));
     }
+    // What happened elsewhere comes before what brought it here.
+    let mut before = Vec::new();
+    for (slot, history) in &foreign {
+        let place = (slot.namespace(), slot.name());
+        let (linked, digest) = link_foreign(history, place, &head.keys.audit, (operation_id, head.epoch));
+        before.extend(linked);
+        let draft = Draft { action: Action::ImportHistory, slot: Some(slot), uid: None, digest, ..draft.clone() };
+        events.push(link(&draft, &mut stream, &head.keys.audit, stamp));
+    }
+    events.splice(0..0, before);
     for Each { secret, stream: mut its_own, detail, access } in each {
         let draft = Draft {
             action: detail.action,
@@ -408,11 +427,4 @@ fn change_set(
     }
     puts.push(Put::plain(stream.next_record(&head.keys.record)?, expected));
     Ok(Some(ChangeSet { operation_id: hex(operation_id), puts, deletes, checks, counters, events }))
-}
-
-fn outcome_of(code: ErrorCode) -> Outcome {
-    match code {
-        ErrorCode::PermissionDenied | ErrorCode::SessionExpired | ErrorCode::ConfirmationMismatch => Outcome::Denied,
-        _ => Outcome::Error,
-    }
 }

@@ -1,20 +1,21 @@
 //! Verify audit: every stream from its first event to its head, and the old rows by their digest.
 //!
 //! It finds what was changed, dropped, doubled, reordered or spliced, streams that were cut short or taken away, and secrets
-//! that were put back to an earlier state or taken away. That a whole store was put back to an earlier state shows only
-//! against something kept elsewhere.
+//! that were put back to an earlier state or taken away. That a whole store was put back to an earlier state, or that its
+//! history was written anew by someone with the keyring, shows only against a checkpoint kept elsewhere.
 
 use super::Settings;
+use super::checkpoint::check_against;
 use super::initialise::ensure_initialised;
 use super::scene::{Scene, verify_secret};
 use super::transact::{ATTEMPTS, Call, Plan, authorized, conflict, transact};
 use super::unchained::Unchained;
-use crate::audit::{Action, ChainCheck, Event, Fault, VAULT_STREAM};
+use crate::audit::{Action, ChainCheck, Checkpoint, Event, Fault, Leaf, VAULT_STREAM};
 use crate::encoding::hex;
 use crate::error::{Error, ErrorCode, Result};
 use crate::flow::{EventQuery, EventScope, Io, ListQuery, PAGE_LIMIT};
-use crate::ident::Actor;
-use crate::record::{Head, RecordKey, RecordKind, StreamHead};
+use crate::ident::{Actor, Slot};
+use crate::record::{Head, RecordKey, RecordKind, StreamHead, read_mac};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -35,10 +36,19 @@ pub struct AuditReport {
 
 /// Verifies the whole history. Errors: `AUDIT_TAMPERED`, naming the first bad event and what is wrong with it; those of
 /// [`transact`].
-pub(crate) async fn verify_audit(io: &Io, settings: &Settings, actor: &Actor) -> Result<AuditReport> {
+pub(crate) async fn verify_audit(
+    io: &Io,
+    settings: &Settings,
+    actor: &Actor,
+    checkpoint: Option<&Checkpoint>,
+) -> Result<AuditReport> {
     let call = Call::of_vault(Action::VerifyAudit, actor);
     authorized(io, settings, &call).await?;
-    let found = examine(io, settings).await;
+    let leaves = checkpoint.map(Checkpoint::leaves).unwrap_or_default();
+    let found = examine(io, settings, leaves).await.and_then(|(report, chain)| match checkpoint {
+        Some(checkpoint) => check_against(checkpoint, &chain).map(|()| report),
+        None => Ok(report),
+    });
     // A finding is recorded before it is told; other failures found nothing.
     if let Err(error) = &found
         && !matches!(error.code(), ErrorCode::AuditTampered | ErrorCode::RecordTampered)
@@ -48,9 +58,22 @@ pub(crate) async fn verify_audit(io: &Io, settings: &Settings, actor: &Actor) ->
     transact(io, settings, &call, |_, _| found.clone().map(Plan::record)).await
 }
 
-async fn examine(io: &Io, settings: &Settings) -> Result<AuditReport> {
+/// Reads the whole history, against leaves that ascend by stream and place. Errors: `AUDIT_TAMPERED`, `RECORD_TAMPERED`, those
+/// of the store.
+pub(super) async fn examine(io: &Io, settings: &Settings, leaves: &[Leaf]) -> Result<(AuditReport, Chain)> {
     ensure_initialised(io, settings).await?;
-    let chain = examine_chain(io, settings, &[]).await?;
+    let chain = examine_chain(io, settings, leaves).await?;
+    with_unchained(io, chain).await
+}
+
+/// Reads the whole history that a store holds of a vault whose head it may lack. Errors: those of [`examine`].
+pub(super) async fn examine_copy(io: &Io, scene: &Scene<'_>) -> Result<AuditReport> {
+    let chain = read_through(io, scene, (&[], &[])).await?.ok_or_else(conflict)?;
+    with_unchained(io, chain).await.map(|(report, _)| report)
+}
+
+/// What a chain and the rows outside it are together. Errors: `AUDIT_TAMPERED`, those of the store.
+async fn with_unchained(io: &Io, chain: Chain) -> Result<(AuditReport, Chain)> {
     let unchained = Unchained::read(io).await?;
     let digest = unchained.digest().map(|digest| hex(&digest));
     if digest != chain.adopted {
@@ -61,25 +84,51 @@ async fn examine(io: &Io, settings: &Settings) -> Result<AuditReport> {
         };
         return Err(Error::from(&Fault { stream: String::new(), seq: 0, why }));
     }
-    let Chain { vault_id, events, streams, .. } = chain;
-    Ok(AuditReport { vault_id, events, streams, unchained: unchained.count })
+    let streams = u64::try_from(chain.ends.len()).unwrap_or(u64::MAX);
+    let report =
+        AuditReport { vault_id: hex(&chain.vault_id), events: chain.events, streams, unchained: unchained.count };
+    Ok((report, chain))
 }
 
 /// A chain that was read through and found intact.
 pub(super) struct Chain {
-    vault_id: String,
+    pub(super) vault_id: [u8; 16],
     events: u64,
-    streams: u64,
+    /// The last event of every stream, ascending by stream.
+    pub(super) ends: Vec<Leaf>,
+    /// What it does not hold of what is known from elsewhere.
+    pub(super) unmet: Vec<Unmet>,
+    /// How many streams have a head: that of the vault, and one for each name that a secret has or had.
+    pub(super) heads: u64,
     /// The digest of the rows outside it, as the latest adoption recorded it.
     pub(super) adopted: Option<String>,
+    /// What happened to some secrets.
+    kept: Vec<Event>,
 }
 
-/// Reads the whole chain, in which each of some events that are known from elsewhere must occur. Errors: `AUDIT_TAMPERED`,
-/// `RECORD_TAMPERED`, those of the store.
-pub(super) async fn examine_chain(io: &Io, settings: &Settings, known: &[Event]) -> Result<Chain> {
+/// Something known from elsewhere that a chain does not hold.
+pub(super) struct Unmet {
+    pub(super) leaf: Leaf,
+    /// How far the stream goes; 0 when there is no such stream.
+    pub(super) end: u64,
+}
+
+/// Reads the whole chain, and looks in it for events that are known from elsewhere, which ascend by stream and place. Errors:
+/// `AUDIT_TAMPERED`, `RECORD_TAMPERED`, those of the store.
+pub(super) async fn examine_chain(io: &Io, settings: &Settings, known: &[Leaf]) -> Result<Chain> {
+    read_chain(io, settings, (known, &[])).await
+}
+
+/// Reads the whole chain, and gives what happened in some slots, which are in order, stream by stream. Errors: those of
+/// [`examine_chain`].
+pub(super) async fn examine_chain_of(io: &Io, settings: &Settings, slots: &[Slot]) -> Result<Vec<Event>> {
+    read_chain(io, settings, (&[], slots)).await.map(|chain| chain.kept)
+}
+
+async fn read_chain(io: &Io, settings: &Settings, of: (&[Leaf], &[Slot])) -> Result<Chain> {
     for _ in 0..ATTEMPTS {
         let Some(scene) = Scene::load(io, settings, None, &[]).await? else { continue };
-        match read_through(io, &scene, known).await {
+        match read_through(io, &scene, of).await {
             Ok(Some(chain)) => return Ok(chain),
             Ok(None) => {}
             // The root may have been renewed while we read: what is there by now is under another than the one we knew.
@@ -96,19 +145,27 @@ pub(super) async fn examine_chain(io: &Io, settings: &Settings, known: &[Event])
 }
 
 /// Reads the whole chain once; `None` when it moved on in a way that only another reading can judge.
-async fn read_through(io: &Io, scene: &Scene<'_>, known: &[Event]) -> Result<Option<Chain>> {
+async fn read_through(io: &Io, scene: &Scene<'_>, (known, slots): (&[Leaf], &[Slot])) -> Result<Option<Chain>> {
     let mut check = ChainCheck::new(&scene.head, scene.vault_stream.seq);
-    let mut unmet: Vec<&Event> = known.iter().collect();
-    for (head, has_secret) in stream_heads(io, &scene.head).await? {
-        check.expect(&head, has_secret);
+    let mut met = vec![false; known.len()];
+    let mut kept = Vec::new();
+    let heads = stream_heads(io, &scene.head).await?;
+    for (head, has_secret) in &heads {
+        check.expect(head, *has_secret);
     }
+    let heads = u64::try_from(heads.len()).unwrap_or(u64::MAX);
     let query = EventQuery { scope: EventScope::Chained, limit: PAGE_LIMIT };
     let mut cursor = None;
     loop {
         let (events, next) = io.events(&query, cursor).await?;
         for event in &events {
             check.take(event)?;
-            unmet.retain(|known| *known != event);
+            if is_of(event, slots) {
+                kept.push(event.clone());
+            }
+            if let Some(place) = place_of(event, known).and_then(|place| met.get_mut(place)) {
+                *place = true;
+            }
         }
         if next.is_none() {
             break;
@@ -130,11 +187,23 @@ async fn read_through(io: &Io, scene: &Scene<'_>, known: &[Event]) -> Result<Opt
             return Err(Error::from(&Fault { stream: stream.clone(), seq, why }));
         }
     }
-    if let Some(event) = unmet.first() {
-        return Err(Error::from(&event.fault("the event is not the one that the history has there")));
-    }
-    let (events, streams) = (check.events, check.streams());
-    Ok(Some(Chain { vault_id: hex(&scene.head.vault_id), events, streams, adopted: check.adopted }))
+    let unmet = known.iter().zip(met).filter(|(_, met)| !met);
+    let unmet = unmet.map(|(leaf, _)| Unmet { leaf: leaf.clone(), end: check.end_of(&leaf.stream) }).collect();
+    let (vault_id, ends) = (scene.head.vault_id, check.ends());
+    Ok(Some(Chain { vault_id, events: check.events, ends, unmet, heads, adopted: check.adopted, kept }))
+}
+
+/// Which of the known events an event is, if it is one.
+fn place_of(event: &Event, known: &[Leaf]) -> Option<usize> {
+    let (stream, seq) = (event.stream.as_deref()?, event.seq?);
+    let place = known.binary_search_by(|leaf| (leaf.stream.as_str(), leaf.seq).cmp(&(stream, seq))).ok()?;
+    let is_same = |leaf: &Leaf| event.mac.as_deref().and_then(read_mac) == Some(leaf.mac);
+    known.get(place).is_some_and(is_same).then_some(place)
+}
+
+fn is_of(event: &Event, slots: &[Slot]) -> bool {
+    let place = (event.namespace.as_deref(), event.name.as_deref());
+    slots.binary_search_by(|slot| (Some(slot.namespace()), Some(slot.name())).cmp(&place)).is_ok()
 }
 
 /// Every stream's head, and whether its secret is there. A secret that is there must fit its head; both are read in one

@@ -399,7 +399,8 @@ impl SecretRecord {
         self.remember_compromised(core::slice::from_ref(&fingerprint));
     }
 
-    fn remember_compromised(&mut self, fingerprints: &[Option<String>]) {
+    /// Has values refused for good, by their fingerprints under the root in force.
+    pub(crate) fn remember_compromised(&mut self, fingerprints: &[Option<String>]) {
         for leak in fingerprints.iter().flatten().filter_map(|fingerprint| leak::entry(self.epoch, fingerprint)) {
             if !self.compromised.contains(&leak) {
                 self.compromised.insert(0, leak);

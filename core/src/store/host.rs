@@ -1,6 +1,6 @@
 //! What a Rust host can be asked besides its store: values of the environment, of files, and those that a rotator has made.
 
-use crate::audit::Event;
+use crate::audit::{AccessFinding, Event};
 use crate::flow::{Answer, Applied, Flow, Found, Request, RotatorStep};
 use crate::secret::SecretBytes;
 use alloc::string::String;
@@ -60,8 +60,12 @@ pub trait Host {
     }
 
     /// Is told of an event, once the change set that it is in was committed: for notifications. What
-    /// [`EventFilter`](crate::audit::EventFilter) takes is a choice of them.
+    /// [`EventFilter`](crate::audit::EventFilter) takes is a choice of them. What [happened in another
+    /// vault](Event::is_foreign) is no news.
     fn committed(&mut self, _event: &Event) {}
+
+    /// Is told what the vault's [rules](crate::audit::AccessRules) found, after the events that it was found in.
+    fn found(&mut self, _finding: &AccessFinding) {}
 
     /// Makes the value that was created the one in use. It may be asked again after it was done. Where what was created is
     /// in use already, there is nothing to do.
@@ -124,7 +128,7 @@ pub(super) fn answer<T: Send + 'static, H: Host>(
             }
         }
         Request::Load { .. } | Request::List { .. } | Request::Commit { .. } => return None,
-        Request::Events { .. } | Request::Wait { .. } => return None,
+        Request::Events { .. } | Request::Wait { .. } | Request::Target { .. } => return None,
     };
     Some(match answered {
         Ok(answer) => answer,

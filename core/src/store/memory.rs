@@ -1,4 +1,5 @@
 //! A store in memory: the storage contract in its plainest form, for tests, for trying out, and as the example to read.
+//! Documents ([`Document`](super::Document)) are answered from one, too.
 
 use super::{CommitFailed, Page, Store, answer};
 use crate::audit::Event;
@@ -7,24 +8,42 @@ use crate::flow::{
 };
 use crate::record::{Index, Record, RecordKey};
 use crate::time::Timestamp;
-use alloc::collections::BTreeMap;
+use crate::wire::read_fields;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::convert::Infallible;
+use serde::Serialize;
 
 /// Records and events in memory. Gone with the process.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     records: BTreeMap<RecordKey, Stored>,
+    /// In the order of their commits.
     events: Vec<Event>,
+    /// What a commit looks for among the events: the operations that they are of, and the places that they have.
+    applied: BTreeSet<String>,
+    taken: BTreeSet<(String, u64)>,
 }
 
 /// A record, and what lists find it by.
-#[derive(Clone, Debug)]
-struct Stored {
-    record: Record,
-    index: Index,
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Stored {
+    pub(super) record: Record,
+    #[serde(skip_serializing_if = "Index::is_empty")]
+    pub(super) index: Index,
+}
+
+read_fields!(Stored { record, index });
+
+/// What became of a change set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Applied,
+    /// Its operation id is among the events.
+    AppliedBefore,
+    Conflict,
 }
 
 impl MemoryStore {
@@ -118,8 +137,17 @@ impl Store for MemoryStore {
     }
 
     fn commit(&mut self, change_set: &ChangeSet) -> Result<CommitAnswer, CommitFailed<Infallible>> {
-        if self.events.iter().any(|event| event.operation_id.as_ref() == Some(&change_set.operation_id)) {
-            return Ok(CommitAnswer::Committed);
+        Ok(match self.apply(change_set) {
+            Outcome::Applied | Outcome::AppliedBefore => CommitAnswer::Committed,
+            Outcome::Conflict => CommitAnswer::Conflict,
+        })
+    }
+}
+
+impl MemoryStore {
+    pub(super) fn apply(&mut self, change_set: &ChangeSet) -> Outcome {
+        if self.applied.contains(&change_set.operation_id) {
+            return Outcome::AppliedBefore;
         }
         let expected = (change_set.puts.iter().map(|put| (&put.record.key, put.expected)))
             .chain(change_set.deletes.iter().map(|delete| (&delete.key, delete.expected)))
@@ -129,12 +157,11 @@ impl Store for MemoryStore {
             (Some(stored), Expected::Revision(revision)) => stored.record.revision == revision,
             _ => false,
         };
-        let has_place = |event: &Event| event.stream.is_some() && event.seq.is_some();
-        let taken = |event: &Event| {
-            has_place(event) && self.events.iter().any(|old| old.stream == event.stream && old.seq == event.seq)
-        };
-        if !expected.into_iter().all(as_expected) || change_set.events.iter().any(taken) {
-            return Ok(CommitAnswer::Conflict);
+        let mut places = BTreeSet::new();
+        let mut is_free = |place| !self.taken.contains(&place) && places.insert(place);
+        let are_free = change_set.events.iter().filter_map(place).all(&mut is_free);
+        if !are_free || !expected.into_iter().all(as_expected) {
+            return Outcome::Conflict;
         }
         for put in &change_set.puts {
             let mut record = put.record.clone();
@@ -153,9 +180,38 @@ impl Store for MemoryStore {
                 counters.last_accessed = counters.last_accessed.max(Some(delta.at));
             }
         }
-        self.events.extend(change_set.events.iter().cloned());
-        Ok(CommitAnswer::Committed)
+        for event in &change_set.events {
+            self.append(event.clone());
+        }
+        Outcome::Applied
     }
+
+    /// Puts a record back that was written down; gives whether its key was free.
+    pub(super) fn put_back(&mut self, stored: Stored) -> bool {
+        self.records.insert(stored.record.key.clone(), stored).is_none()
+    }
+
+    /// Appends an event; gives whether its place was free.
+    pub(super) fn append(&mut self, event: Event) -> bool {
+        if let Some(operation_id) = &event.operation_id
+            && !self.applied.contains(operation_id)
+        {
+            self.applied.insert(operation_id.clone());
+        }
+        let is_free = place(&event).is_none_or(|place| self.taken.insert(place));
+        self.events.push(event);
+        is_free
+    }
+
+    /// Every record with what it is found by, by key.
+    pub(super) fn all_stored(&self) -> impl Iterator<Item = &Stored> {
+        self.records.values()
+    }
+}
+
+/// The place that an event has in a stream, if it has one: no other may have it.
+fn place(event: &Event) -> Option<(String, u64)> {
+    Some((event.stream.clone()?, event.seq?))
 }
 
 /// Where a record stands in a list: by the instant that it is found by, where it is found by one, then by namespace and name.

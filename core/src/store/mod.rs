@@ -1,9 +1,15 @@
 //! Stores for Rust hosts: the storage contract as a trait, what else a host can be asked as another, and the loop that drives
 //! a flow over both.
 
+mod between;
+mod blob;
+mod document;
 mod host;
 mod memory;
 
+pub use between::{Between, FailedBetween, drive_between};
+pub use blob::{Blob, BlobWritten, DocumentFailed, DocumentStore, TaggedText};
+pub use document::{Content, Document};
 pub use host::{Cause, Host, HostRotation, Refusal};
 pub use memory::MemoryStore;
 
@@ -12,6 +18,7 @@ use crate::error::{Error, ErrorCode};
 use crate::flow::{Answer, Applied, ChangeSet, CommitAnswer, EventQuery, Flow, Item, ListQuery, Reply, Request, Step};
 use crate::record::{Record, RecordKey};
 use crate::time::Timestamp;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -51,6 +58,54 @@ pub trait Store {
 
     /// A page of events, in the order of the query's scope.
     fn events(&mut self, query: &EventQuery, cursor: Option<&str>) -> Result<Page<Event>, Self::Error>;
+}
+
+/// A store that has one answer for all requests, and is a [`Store`] by that.
+pub trait Answering {
+    /// What it fails with. An answer to another request than it was asked is an error of the core: `STORAGE_FAILED`.
+    type Error: From<Error>;
+
+    /// Answers a request: see [`Store`]. Only a commit can have been applied all the same when it fails.
+    fn answer(&mut self, request: &Request) -> Result<Answer, CommitFailed<Self::Error>>;
+}
+
+impl<A: Answering> Store for A {
+    type Error = A::Error;
+
+    fn load(&mut self, keys: &[RecordKey]) -> Result<Vec<Record>, Self::Error> {
+        match self.answer(&Request::Load { keys: keys.to_vec() }).map_err(|failed| failed.cause)? {
+            Answer::Load { records } => Ok(records),
+            _ => Err(not_an_answer("load").into()),
+        }
+    }
+
+    fn list(&mut self, query: &ListQuery, cursor: Option<&str>) -> Result<Page<Item>, Self::Error> {
+        let request = Request::List { query: query.clone(), cursor: cursor.map(String::from) };
+        match self.answer(&request).map_err(|failed| failed.cause)? {
+            Answer::List { items, cursor } => Ok(Page { items, cursor }),
+            _ => Err(not_an_answer("list").into()),
+        }
+    }
+
+    fn commit(&mut self, change_set: &ChangeSet) -> Result<CommitAnswer, CommitFailed<Self::Error>> {
+        match self.answer(&Request::Commit { change_set: change_set.clone() })? {
+            Answer::Commit(answer) => Ok(answer),
+            _ => Err(CommitFailed { applied: Applied::Unknown, cause: not_an_answer("commit").into() }),
+        }
+    }
+
+    fn events(&mut self, query: &EventQuery, cursor: Option<&str>) -> Result<Page<Event>, Self::Error> {
+        let request = Request::Events { query: query.clone(), cursor: cursor.map(String::from) };
+        match self.answer(&request).map_err(|failed| failed.cause)? {
+            Answer::Events { events, cursor } => Ok(Page { items: events, cursor }),
+            _ => Err(not_an_answer("events").into()),
+        }
+    }
+}
+
+fn not_an_answer(request: &str) -> Error {
+    let message = format!("the store answered `{request}` with something else: give the answer of that name");
+    Error::new(ErrorCode::StorageFailed, message)
 }
 
 /// The time, for [`drive`]. A closure that tells it is a clock whose waiting takes none.
@@ -167,7 +222,9 @@ pub fn drive_with<T: Send + 'static, S: Store, H: Host>(
 ) -> Result<T, FailedWith<S, H>> {
     let (mut reply, mut of_store, mut of_host) = (None, None, None);
     loop {
-        match flow.step(clock.now(), reply.take())? {
+        let step = flow.step(clock.now(), reply.take())?;
+        flow.take_findings().iter().for_each(|finding| host.found(finding));
+        match step {
             Step::Done(Ok(done)) => return Ok(done),
             Step::Done(Err(error)) => {
                 // What another failed with, earlier and without an end to it, is not the cause.
@@ -190,7 +247,8 @@ pub fn drive_with<T: Send + 'static, S: Store, H: Host>(
                     }),
                 };
                 if let (Request::Commit { change_set }, Answer::Commit(CommitAnswer::Committed)) = (&request, &answer) {
-                    change_set.events.iter().for_each(|event| host.committed(event));
+                    let news = change_set.events.iter().filter(|event| !event.is_foreign());
+                    news.for_each(|event| host.committed(event));
                 }
                 reply = Some(Reply { number, answer });
             }
@@ -218,5 +276,7 @@ fn answer<S: Store>(store: &mut S, request: &Request) -> Result<Answer, (Answer,
         Request::Wait { .. } => Answer::Wait {},
         // The host's.
         Request::ReadEnv { .. } | Request::ReadFile { .. } | Request::Rotate { .. } => Answer::Unsupported {},
+        // Of two stores: see `drive_between`.
+        Request::Target { .. } => Answer::Unsupported {},
     })
 }

@@ -55,7 +55,7 @@ impl Vault {
             return Err(invalid(&format!("a page takes 1 to {} secrets", ops::RENEW_PAGE_MAX)));
         }
         let (settings, actor, after) = (Arc::clone(&self.settings), actor.clone(), after.map(ToString::to_string));
-        Ok(Flow::new(entropy, move |io| async move {
+        Ok(self.flow(entropy, move |io| async move {
             ops::renew_root(&io, &settings, &actor, (after.as_deref(), limit)).await
         }))
     }

@@ -17,7 +17,7 @@ impl Vault {
     /// `INVALID_ARGUMENT`, the others are those of [`Vault::get`].
     pub fn get_many(&self, actor: &Actor, slots: Vec<Slot>, entropy: Box<dyn Entropy>) -> Flow<Vec<Revealed>> {
         let (settings, actor) = (Arc::clone(&self.settings), actor.clone());
-        Flow::new(entropy, |io| async move { ops::get_many(&io, &settings, &actor, &slots).await })
+        self.flow(entropy, |io| async move { ops::get_many(&io, &settings, &actor, &slots).await })
     }
 
     /// Gives up to 500 secrets values, all or none: one load, one commit, an event for each. Errors of the flow, all
@@ -59,7 +59,7 @@ impl Vault {
         entropy: Box<dyn Entropy>,
     ) -> Flow<WrittenMany> {
         let (settings, actor) = (Arc::clone(&self.settings), actor.clone());
-        Flow::new(entropy, move |io| async move { ops::set_many(&io, &settings, &actor, (assignments, options)).await })
+        self.flow(entropy, move |io| async move { ops::set_many(&io, &settings, &actor, (assignments, options)).await })
     }
 
     /// Makes what a manifest asks for in an environment, where there is none and the entry has a generator, and tells how
@@ -73,7 +73,7 @@ impl Vault {
     ) -> Flow<ManifestReport> {
         let (settings, actor, environment) =
             (Arc::clone(&self.settings), actor.clone(), environment.map(ToString::to_string));
-        Flow::new(entropy, move |io| async move {
+        self.flow(entropy, move |io| async move {
             ops::provision(&io, &settings, &actor, (&manifest, environment.as_deref(), &plain)).await
         })
     }
@@ -88,7 +88,7 @@ impl Vault {
     ) -> Flow<ManifestReport> {
         let (settings, actor, environment) =
             (Arc::clone(&self.settings), actor.clone(), environment.map(ToString::to_string));
-        Flow::new(entropy, move |io| async move {
+        self.flow(entropy, move |io| async move {
             ops::check(&io, &settings, &actor, (&manifest, environment.as_deref(), &plain)).await
         })
     }

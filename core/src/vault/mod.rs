@@ -1,14 +1,18 @@
 //! The facade: a vault is a keyring and some options. It holds no state of the store and never caches a value.
 
+mod archives;
+mod copy;
+mod history;
 mod keys;
 mod many;
+mod metrics;
 mod resolve;
 mod rotation;
 mod rotator;
 
 pub use rotation::Leaked;
 
-use crate::audit::EventFilter;
+use crate::audit::{EventFilter, SharedWatch};
 use crate::command::{self, CommandReply};
 use crate::crypto::KeyId;
 use crate::entropy::Entropy;
@@ -16,6 +20,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::flow::Flow;
 use crate::ident::{Actor, Slot};
 use crate::keyring::Keyring;
+use crate::metrics::Meter;
 use crate::ops::{
     self, Adopted, AuditReport, Census, Confirmed, Expiry, Granted, Grants, History, Listing, NewValue, PolicyInForce,
     Proposed, Purged, Rekeyed, Retired, Revealed, Rotation, Setting, Settings, Verified, Versions, Written,
@@ -48,6 +53,9 @@ pub struct VaultOptions {
     /// Which committed events a session tells its host of; none when absent. Rust hosts see all in
     /// [`Host::committed`](crate::store::Host::committed).
     pub events: Option<EventFilter>,
+    /// Looks at every event that flows of this vault commit: [`Flow::take_findings`] and
+    /// [`Host::found`](crate::store::Host::found) tell what it found, and [`Vault::metrics`] how much.
+    pub watch: Option<SharedWatch>,
 }
 
 impl Default for VaultOptions {
@@ -60,6 +68,7 @@ impl Default for VaultOptions {
             confirm: Vec::new(),
             policy: None,
             events: None,
+            watch: None,
         }
     }
 }
@@ -75,6 +84,7 @@ pub struct Vault {
     settings: Arc<Settings>,
     confirm: Vec<Change>,
     events: Option<EventFilter>,
+    meter: Arc<Meter>,
 }
 
 impl Vault {
@@ -88,7 +98,7 @@ impl Vault {
     /// # Ok::<(), strongroom::Error>(())
     /// ```
     pub fn new(keyring: Arc<Keyring>, options: VaultOptions) -> Result<Vault> {
-        let VaultOptions { vault_id, actors, value_max, proposal_millis, confirm, policy, events } = options;
+        let VaultOptions { vault_id, actors, value_max, proposal_millis, confirm, policy, events, watch } = options;
         if !(1..=VALUE_LIMIT).contains(&value_max) {
             return Err(invalid(&format!("the longest value must be 1 to {VALUE_LIMIT} bytes")));
         }
@@ -96,7 +106,7 @@ impl Vault {
             return Err(invalid("a proposal must wait for at least a millisecond"));
         }
         let settings = Settings { keyring, vault_id, actors, value_max, proposal_millis, policy };
-        Ok(Vault { settings: Arc::new(settings), confirm, events })
+        Ok(Vault { settings: Arc::new(settings), confirm, events, meter: Arc::new(Meter::new(watch)) })
     }
 
     /// Which committed events a session tells its host of.
@@ -116,39 +126,39 @@ impl Vault {
         entropy: Box<dyn Entropy>,
     ) -> Flow<Written> {
         let (settings, actor, slot) = self.own(actor, slot);
-        Flow::new(entropy, |io| async move { ops::set(&io, &settings, &actor, &slot, (&value, &setting)).await })
+        self.flow(entropy, |io| async move { ops::set(&io, &settings, &actor, &slot, (&value, &setting)).await })
     }
 
     /// Reads a secret's value. Errors of the flow: `SECRET_NOT_FOUND`, `SECRET_DISABLED`, `SECRET_EXPIRED`,
     /// `VERSION_COMPROMISED`, `NOT_AUTHENTIC`.
     pub fn get(&self, actor: &Actor, slot: &Slot, entropy: Box<dyn Entropy>) -> Flow<Revealed> {
         let (settings, actor, slot) = self.own(actor, slot);
-        Flow::new(entropy, |io| async move { ops::get(&io, &settings, &actor, &slot).await })
+        self.flow(entropy, |io| async move { ops::get(&io, &settings, &actor, &slot).await })
     }
 
     /// Tells whether a secret exists; recorded only when refused.
     pub fn exists(&self, actor: &Actor, slot: &Slot, entropy: Box<dyn Entropy>) -> Flow<bool> {
         let (settings, actor, slot) = self.own(actor, slot);
-        Flow::new(entropy, |io| async move { ops::exists(&io, &settings, &actor, &slot).await })
+        self.flow(entropy, |io| async move { ops::exists(&io, &settings, &actor, &slot).await })
     }
 
     /// Lists the secrets of a namespace, or of all, that the actor may list. Errors: `NAME_INVALID`.
     pub fn list(&self, actor: &Actor, namespace: Option<&str>, entropy: Box<dyn Entropy>) -> Result<Flow<Listing>> {
         let (settings, actor, namespace) = self.own_namespace(actor, namespace)?;
-        Ok(Flow::new(entropy, |io| async move { ops::list(&io, &settings, &actor, namespace.as_deref()).await }))
+        Ok(self.flow(entropy, |io| async move { ops::list(&io, &settings, &actor, namespace.as_deref()).await }))
     }
 
     /// Gives an existing secret a new value: given, or made by a generator. Errors of the flow: `SECRET_NOT_FOUND`,
     /// `VALUE_INVALID`, `VERSION_COMPROMISED`, `INVALID_ARGUMENT`.
     pub fn rotate(&self, actor: &Actor, slot: &Slot, rotation: Rotation, entropy: Box<dyn Entropy>) -> Flow<Written> {
         let (settings, actor, slot) = self.own(actor, slot);
-        Flow::new(entropy, |io| async move { ops::rotate(&io, &settings, &actor, &slot, &rotation).await })
+        self.flow(entropy, |io| async move { ops::rotate(&io, &settings, &actor, &slot, &rotation).await })
     }
 
     /// Deletes a secret; its history stays. Errors of the flow: `SECRET_NOT_FOUND`.
     pub fn delete(&self, actor: &Actor, slot: &Slot, entropy: Box<dyn Entropy>) -> Flow<Written> {
         let (settings, actor, slot) = self.own(actor, slot);
-        Flow::new(entropy, |io| async move { ops::delete(&io, &settings, &actor, &slot).await })
+        self.flow(entropy, |io| async move { ops::delete(&io, &settings, &actor, &slot).await })
     }
 
     /// Reads the latest events, latest first: of one secret, or of all; at most 1000. Errors: `INVALID_ARGUMENT`; of the
@@ -164,13 +174,13 @@ impl Vault {
             return Err(invalid(&format!("the limit must be 1 to {AUDIT_LIMIT} events")));
         }
         let (settings, actor, slot) = (Arc::clone(&self.settings), actor.clone(), slot.cloned());
-        Ok(Flow::new(entropy, move |io| async move { ops::audit(&io, &settings, &actor, slot.as_ref(), limit).await }))
+        Ok(self.flow(entropy, move |io| async move { ops::audit(&io, &settings, &actor, slot.as_ref(), limit).await }))
     }
 
     /// Verifies the whole history. Errors of the flow: `AUDIT_TAMPERED`, naming the first bad event and why.
     pub fn verify_audit(&self, actor: &Actor, entropy: Box<dyn Entropy>) -> Flow<AuditReport> {
         let (settings, actor) = (Arc::clone(&self.settings), actor.clone());
-        Flow::new(entropy, |io| async move { ops::verify_audit(&io, &settings, &actor).await })
+        self.flow(entropy, |io| async move { ops::verify_audit(&io, &settings, &actor, None).await })
     }
 
     /// Proposes a change; a deletion takes no value. Errors of the flow: `INVALID_ARGUMENT`, those of the change.
@@ -182,7 +192,7 @@ impl Vault {
         entropy: Box<dyn Entropy>,
     ) -> Flow<Proposed> {
         let (settings, actor, slot) = self.own(actor, slot);
-        Flow::new(entropy, move |io| async move {
+        self.flow(entropy, move |io| async move {
             ops::propose(&io, &settings, &actor, &slot, (change, value.as_ref())).await
         })
     }
@@ -191,50 +201,50 @@ impl Vault {
     /// `CONFIRMATION_MISMATCH`, `CHANGED_SINCE_PROPOSED`.
     pub fn confirm(&self, actor: &Actor, id: &str, entropy: Box<dyn Entropy>) -> Flow<Confirmed> {
         let (settings, actor, id) = (Arc::clone(&self.settings), actor.clone(), id.to_string());
-        Flow::new(entropy, |io| async move { ops::confirm(&io, &settings, &actor, &id).await })
+        self.flow(entropy, |io| async move { ops::confirm(&io, &settings, &actor, &id).await })
     }
 
     /// Withdraws a proposal. Errors of the flow: `CONFIRMATION_NOT_FOUND`, `CONFIRMATION_MISMATCH`.
     pub fn cancel(&self, actor: &Actor, id: &str, entropy: Box<dyn Entropy>) -> Flow<()> {
         let (settings, actor, id) = (Arc::clone(&self.settings), actor.clone(), id.to_string());
-        Flow::new(entropy, |io| async move { ops::cancel(&io, &settings, &actor, &id).await })
+        self.flow(entropy, |io| async move { ops::cancel(&io, &settings, &actor, &id).await })
     }
 
     /// Counts the stored values by key and format.
     pub fn census(&self, actor: &Actor, entropy: Box<dyn Entropy>) -> Flow<Census> {
         let (settings, actor) = (Arc::clone(&self.settings), actor.clone());
-        Flow::new(entropy, |io| async move { ops::census(&io, &settings, &actor).await })
+        self.flow(entropy, |io| async move { ops::census(&io, &settings, &actor).await })
     }
 
     /// Adopts rows that another program wrote into the store after its adoption.
     pub fn adopt(&self, actor: &Actor, entropy: Box<dyn Entropy>) -> Flow<Adopted> {
         let (settings, actor) = (Arc::clone(&self.settings), actor.clone());
-        Flow::new(entropy, |io| async move { ops::adopt(&io, &settings, &actor).await })
+        self.flow(entropy, |io| async move { ops::adopt(&io, &settings, &actor).await })
     }
 
     /// Disables a secret: get refuses it, and it verifies nothing. Errors of the flow: `SECRET_NOT_FOUND`.
     pub fn disable(&self, actor: &Actor, slot: &Slot, entropy: Box<dyn Entropy>) -> Flow<Written> {
         let (settings, actor, slot) = self.own(actor, slot);
-        Flow::new(entropy, |io| async move { ops::disable(&io, &settings, &actor, &slot).await })
+        self.flow(entropy, |io| async move { ops::disable(&io, &settings, &actor, &slot).await })
     }
 
     /// Enables a disabled secret. Errors of the flow: `SECRET_NOT_FOUND`.
     pub fn enable(&self, actor: &Actor, slot: &Slot, entropy: Box<dyn Entropy>) -> Flow<Written> {
         let (settings, actor, slot) = self.own(actor, slot);
-        Flow::new(entropy, |io| async move { ops::enable(&io, &settings, &actor, &slot).await })
+        self.flow(entropy, |io| async move { ops::enable(&io, &settings, &actor, &slot).await })
     }
 
     /// Lists the versions of a secret, without a value. Errors of the flow: `SECRET_NOT_FOUND`.
     pub fn versions(&self, actor: &Actor, slot: &Slot, entropy: Box<dyn Entropy>) -> Flow<Versions> {
         let (settings, actor, slot) = self.own(actor, slot);
-        Flow::new(entropy, |io| async move { ops::versions(&io, &settings, &actor, &slot).await })
+        self.flow(entropy, |io| async move { ops::versions(&io, &settings, &actor, &slot).await })
     }
 
     /// Makes an earlier version's value current again, as a new version. Errors of the flow: `SECRET_NOT_FOUND`,
     /// `VERSION_NOT_FOUND`, `VERSION_COMPROMISED`.
     pub fn rollback(&self, actor: &Actor, slot: &Slot, version: u64, entropy: Box<dyn Entropy>) -> Flow<Written> {
         let (settings, actor, slot) = self.own(actor, slot);
-        Flow::new(entropy, move |io| async move { ops::rollback(&io, &settings, &actor, &slot, version).await })
+        self.flow(entropy, move |io| async move { ops::rollback(&io, &settings, &actor, &slot, version).await })
     }
 
     /// Checks a presented value against a secret's current one and those within their grace. Errors of the flow:
@@ -247,39 +257,39 @@ impl Vault {
         entropy: Box<dyn Entropy>,
     ) -> Flow<Verified> {
         let (settings, actor, slot) = self.own(actor, slot);
-        Flow::new(entropy, |io| async move { ops::verify(&io, &settings, &actor, &slot, &presented).await })
+        self.flow(entropy, |io| async move { ops::verify(&io, &settings, &actor, &slot, &presented).await })
     }
 
     /// Ends the grace of a secret's previous values. Errors of the flow: `SECRET_NOT_FOUND`.
     pub fn revoke_previous(&self, actor: &Actor, slot: &Slot, entropy: Box<dyn Entropy>) -> Flow<Written> {
         let (settings, actor, slot) = self.own(actor, slot);
-        Flow::new(entropy, |io| async move { ops::revoke_previous(&io, &settings, &actor, &slot).await })
+        self.flow(entropy, |io| async move { ops::revoke_previous(&io, &settings, &actor, &slot).await })
     }
 
     /// Gives a secret's value an end, or takes it away. Errors of the flow: `SECRET_NOT_FOUND`, `INVALID_ARGUMENT`.
     pub fn expire(&self, actor: &Actor, slot: &Slot, expiry: Expiry, entropy: Box<dyn Entropy>) -> Flow<Written> {
         let (settings, actor, slot) = self.own(actor, slot);
-        Flow::new(entropy, move |io| async move { ops::expire(&io, &settings, &actor, &slot, expiry).await })
+        self.flow(entropy, move |io| async move { ops::expire(&io, &settings, &actor, &slot, expiry).await })
     }
 
     /// Deletes expired secrets that the actor may delete, of a namespace or of all, and proposals that are over. Errors:
     /// `NAME_INVALID`.
     pub fn purge(&self, actor: &Actor, namespace: Option<&str>, entropy: Box<dyn Entropy>) -> Result<Flow<Purged>> {
         let (settings, actor, namespace) = self.own_namespace(actor, namespace)?;
-        Ok(Flow::new(entropy, |io| async move { ops::purge(&io, &settings, &actor, namespace.as_deref()).await }))
+        Ok(self.flow(entropy, |io| async move { ops::purge(&io, &settings, &actor, namespace.as_deref()).await }))
     }
 
     /// Sets the vault's policy: what it does not allow is denied from then on. Errors of the flow: `UNSUPPORTED` when the
     /// policy is fixed in code; `INVALID_ARGUMENT` for one that the actor could not change again.
     pub fn set_policy(&self, actor: &Actor, policy: Policy, entropy: Box<dyn Entropy>) -> Flow<()> {
         let (settings, actor) = (Arc::clone(&self.settings), actor.clone());
-        Flow::new(entropy, |io| async move { ops::set_policy(&io, &settings, &actor, &policy).await })
+        self.flow(entropy, |io| async move { ops::set_policy(&io, &settings, &actor, &policy).await })
     }
 
     /// Tells the policy in force.
     pub fn policy(&self, actor: &Actor, entropy: Box<dyn Entropy>) -> Flow<PolicyInForce> {
         let (settings, actor) = (Arc::clone(&self.settings), actor.clone());
-        Flow::new(entropy, |io| async move { ops::policy(&io, &settings, &actor).await })
+        self.flow(entropy, |io| async move { ops::policy(&io, &settings, &actor).await })
     }
 
     /// Grants a user or a role access to a secret, until an instant (exclusive) or for good. Errors of the flow:
@@ -292,7 +302,7 @@ impl Vault {
         entropy: Box<dyn Entropy>,
     ) -> Flow<Granted> {
         let (settings, actor, slot) = self.own(actor, slot);
-        Flow::new(
+        self.flow(
             entropy,
             move |io| async move { ops::grant(&io, &settings, &actor, &slot, (&to, &actions, until)).await },
         )
@@ -302,13 +312,13 @@ impl Vault {
     pub fn revoke(&self, actor: &Actor, slot: &Slot, id: &str, entropy: Box<dyn Entropy>) -> Flow<()> {
         let (settings, actor, slot) = self.own(actor, slot);
         let id = id.to_string();
-        Flow::new(entropy, |io| async move { ops::revoke(&io, &settings, &actor, &slot, &id).await })
+        self.flow(entropy, |io| async move { ops::revoke(&io, &settings, &actor, &slot, &id).await })
     }
 
     /// Lists the grants of a secret that have not ended. Errors of the flow: `SECRET_NOT_FOUND`.
     pub fn grants(&self, actor: &Actor, slot: &Slot, entropy: Box<dyn Entropy>) -> Flow<Grants> {
         let (settings, actor, slot) = self.own(actor, slot);
-        Flow::new(entropy, |io| async move { ops::grants(&io, &settings, &actor, &slot).await })
+        self.flow(entropy, |io| async move { ops::grants(&io, &settings, &actor, &slot).await })
     }
 
     /// Seals a page of 1 to 500 secrets anew under the keyring's primary, from where the page before ended; the first makes
@@ -323,7 +333,7 @@ impl Vault {
             return Err(invalid(&format!("a page takes 1 to {} secrets", ops::REKEY_PAGE_MAX)));
         }
         let (settings, actor, after) = (Arc::clone(&self.settings), actor.clone(), after.map(ToString::to_string));
-        Ok(Flow::new(
+        Ok(self.flow(
             entropy,
             move |io| async move { ops::rekey(&io, &settings, &actor, (after.as_deref(), limit)).await },
         ))
@@ -333,7 +343,7 @@ impl Vault {
     /// of the flow: `KEY_IN_USE`, saying what needs it; `KEY_UNKNOWN`, `INVALID_ARGUMENT`.
     pub fn retire(&self, actor: &Actor, id: KeyId, entropy: Box<dyn Entropy>) -> Flow<Retired> {
         let (settings, actor) = (Arc::clone(&self.settings), actor.clone());
-        Flow::new(entropy, move |io| async move { ops::retire(&io, &settings, &actor, &id).await })
+        self.flow(entropy, move |io| async move { ops::retire(&io, &settings, &actor, &id).await })
     }
 
     /// Runs a chat command, such as `secret get NAME`, and answers in words. The text may carry a value, so it is taken
@@ -341,7 +351,7 @@ impl Vault {
     /// are answered in words too.
     pub fn command(&self, actor: &Actor, text: SecretBytes, entropy: Box<dyn Entropy>) -> Flow<CommandReply> {
         let (settings, actor, confirm) = (Arc::clone(&self.settings), actor.clone(), self.confirm.clone());
-        Flow::new(entropy, |io| async move { command::run(&io, &settings, &actor, &text, &confirm).await })
+        self.flow(entropy, |io| async move { command::run(&io, &settings, &actor, &text, &confirm).await })
     }
 
     fn own_namespace(&self, actor: &Actor, namespace: Option<&str>) -> Result<(Arc<Settings>, Actor, Option<String>)> {

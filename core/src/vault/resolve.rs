@@ -61,6 +61,6 @@ impl Vault {
             Slot::parse(Some(namespace), "any")?;
         }
         let references = References::of(tree, namespace.as_deref())?;
-        Ok(Flow::new(entropy, |io| async move { ops::resolve(&io, &settings, &actor, references).await }))
+        Ok(self.flow(entropy, |io| async move { ops::resolve(&io, &settings, &actor, references).await }))
     }
 }

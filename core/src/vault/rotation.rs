@@ -37,7 +37,7 @@ impl Vault {
     ) -> Result<Flow<RotationReport>> {
         check_ahead(ahead_millis)?;
         let (settings, actor, namespace) = self.own_namespace(actor, namespace)?;
-        Ok(Flow::new(entropy, move |io| async move {
+        Ok(self.flow(entropy, move |io| async move {
             ops::rotation_status(&io, &settings, &actor, namespace.as_deref(), ahead_millis).await
         }))
     }
@@ -53,7 +53,7 @@ impl Vault {
     ) -> Result<Flow<Due>> {
         check_ahead(ahead_millis)?;
         let (settings, actor, namespace) = self.own_namespace(actor, namespace)?;
-        Ok(Flow::new(entropy, move |io| async move {
+        Ok(self.flow(entropy, move |io| async move {
             ops::due(&io, &settings, &actor, namespace.as_deref(), ahead_millis).await
         }))
     }
@@ -68,7 +68,7 @@ impl Vault {
         entropy: Box<dyn Entropy>,
     ) -> Result<Flow<Identified>> {
         let (settings, actor, namespace) = self.own_namespace(actor, namespace)?;
-        Ok(Flow::new(entropy, |io| async move {
+        Ok(self.flow(entropy, |io| async move {
             ops::identify(&io, &settings, &actor, namespace.as_deref(), &presented).await
         }))
     }
@@ -109,7 +109,7 @@ impl Vault {
         let namespace = match &leaked {
             Leaked::Secret(slot) => {
                 let (settings, actor, slot) = self.own(actor, slot);
-                return Ok(Flow::new(entropy, move |io| async move {
+                return Ok(self.flow(entropy, move |io| async move {
                     ops::emergency_rotate_one(&io, &settings, &actor, (&slot, without)).await
                 }));
             }
@@ -134,7 +134,7 @@ impl Vault {
         }
         let (settings, actor, namespace) = self.own_namespace(actor, namespace)?;
         let after = after.map(ToString::to_string);
-        Ok(Flow::new(entropy, move |io| async move {
+        Ok(self.flow(entropy, move |io| async move {
             let which = (sweep, namespace.as_deref());
             ops::sweep(&io, &settings, &actor, which, (after.as_deref(), limit)).await
         }))

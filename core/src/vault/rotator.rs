@@ -75,6 +75,6 @@ impl Vault {
     ) -> Flow<Written> {
         let (settings, actor, slot) = self.own(actor, slot);
         let turn = (grace_millis, expiry.unwrap_or(Expiry::Never));
-        Flow::new(entropy, move |io| async move { ops::rotate_with_rotator(&io, &settings, &actor, &slot, turn).await })
+        self.flow(entropy, move |io| async move { ops::rotate_with_rotator(&io, &settings, &actor, &slot, turn).await })
     }
 }

@@ -2,14 +2,20 @@
 
 #![allow(dead_code, reason = "every test crate takes a part of it")]
 
+pub(crate) mod thief;
+
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use strongroom::audit::Event;
+use strongroom::audit::{Checkpoint, Event};
 use strongroom::error::Result;
 use strongroom::flow::{ChangeSet, Expected, Found, Put, RotatorStep};
 use strongroom::ident::Slot;
+use strongroom::keyring::SigningKey;
 use strongroom::manifest::Manifest;
-use strongroom::ops::{Assignment, ManyOptions, NewValue, PlainValues, Proposed, Rotation, Setting, Written};
+use strongroom::ops::{
+    Assignment, Exports, IfExists, ImportOptions, ImportReport, ManyOptions, NewValue, PlainValues, Proposed, Rotation,
+    Setting, WithHistory, Written,
+};
 use strongroom::record::{Change, Columns, Counters, Record, RecordKey, RecordKind};
 use strongroom::store::MemoryStore;
 use strongroom::{
@@ -121,6 +127,11 @@ pub(crate) fn keyring(seed: u64) -> Arc<Keyring> {
     Arc::new(Keyring::generate(&mut Seeded::new(seed), Timestamp::from_millis(0)).unwrap())
 }
 
+/// A signing key, the same for the same seed.
+pub(crate) fn signing_key(seed: u64) -> Arc<SigningKey> {
+    Arc::new(SigningKey::make(&mut Seeded::new(seed), "example.com/vault").unwrap())
+}
+
 pub(crate) fn vault(keyring: &Arc<Keyring>, options: VaultOptions) -> Vault {
     Vault::new(Arc::clone(keyring), options).unwrap()
 }
@@ -152,6 +163,29 @@ pub(crate) fn assignments(given: &[(&str, &str)]) -> (Vec<Assignment>, ManyOptio
         Assignment { slot: slot(name), value: Some(value), setting }
     };
     (given.iter().map(assignment).collect(), ManyOptions::default())
+}
+
+/// The import of an archive that another vault made of a secret of that name, over what is there.
+pub(crate) fn importing(vault: &Vault, actor: &Actor, name: &str, entropy: Box<dyn Entropy>) -> Flow<ImportReport> {
+    let mut world = World::seeded(5, VaultOptions::default());
+    world.set(name, "foreign one").unwrap();
+    world.rotate(name, "new").unwrap();
+    let exports = Exports::Secrets(vec![slot(name)]);
+    let exported = world.act(|v, a, e| v.export(a, (exports, WithHistory::Yes), e).unwrap()).unwrap();
+    offered_import(vault, actor, exported.archive.expose(), entropy)
+}
+
+/// The import of an archive, over what is there.
+pub(crate) fn offered_import(
+    vault: &Vault,
+    actor: &Actor,
+    archive: &[u8],
+    entropy: Box<dyn Entropy>,
+) -> Flow<ImportReport> {
+    let options = ImportOptions { on_conflict: IfExists::Replace, ..ImportOptions::default() };
+    let mut flow = vault.import(actor, options, entropy);
+    flow.offer(SecretBytes::copy_of(archive));
+    flow
 }
 
 /// A manifest that asks for these secrets, each of which can be made.
@@ -247,6 +281,18 @@ impl World {
 
     pub(crate) fn verify(&mut self) -> Result<strongroom::ops::AuditReport> {
         self.act(|vault, actor, entropy| vault.verify_audit(actor, entropy))
+    }
+
+    /// A checkpoint by [`signing_key`] 1.
+    pub(crate) fn checkpoint(&mut self) -> Result<String> {
+        let key = signing_key(1);
+        self.act(|vault, actor, entropy| vault.checkpoint(actor, &key, entropy)).map(|told| told.checkpoint)
+    }
+
+    /// Verifies the history against one of those.
+    pub(crate) fn verify_against(&mut self, checkpoint: &str) -> Result<strongroom::ops::AuditReport> {
+        let checkpoint = Checkpoint::parse(checkpoint, &[signing_key(1).verifier()])?;
+        self.act(|vault, actor, entropy| vault.verify_audit_against(actor, checkpoint, entropy))
     }
 
     pub(crate) fn record(&self, kind: RecordKind, name: &str) -> Option<&Record> {

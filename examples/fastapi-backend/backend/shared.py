@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from strongroom import Actor, Secret
 from strongroom.aio import Vault
@@ -112,3 +112,12 @@ async def audit(vault: Shared, actor: Caller, name: str | None = None, limit: in
 @router.get("/audit/verified")
 async def verify_audit(vault: Shared, actor: Caller) -> HistoryInfo:
     return HistoryInfo.model_validate(await vault.verify_audit(actor=actor))
+
+
+@router.get("/metrics")
+async def metrics(request: Request, vault: Shared, user: User) -> Response:
+    """For Prometheus. It names secrets, so it is for those who may list them."""
+    shared_users = request.app.state.settings.shared_users
+    if shared_users is not None and user not in shared_users:
+        raise HTTPException(403, "metrics are for those who may use shared secrets")
+    return Response(vault.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,7 +1,10 @@
 """A secrets library to embed: encryption, keyrings, versions, rotation, policy, confirmation and audit."""
 
+from strongroom._access import AccessBurst, AccessFinding, AccessRules, AccessWatch
+from strongroom._archives import Imported, ImportReport
 from strongroom._call import Actor, Policy
 from strongroom._error import StrongroomError
+from strongroom._history import Checkpoint, ExportFormat, SigningKey
 from strongroom._host import AsyncRotator, Rotation, Rotator
 from strongroom._keyring import KeyInfo, Keyring
 from strongroom._manifest import Manifest, ManifestEntry, ManifestFormat
@@ -17,6 +20,7 @@ from strongroom._results import (
     Change,
     CommandReply,
     Confirmed,
+    Copied,
     EntryReport,
     Grant,
     GrantAction,
@@ -48,6 +52,10 @@ from strongroom._vault import Vault
 from strongroom._wrapped import OpenedKeyring, PassphraseCost, Wrap, WrappedKeyring
 
 __all__ = [
+    "AccessBurst",
+    "AccessFinding",
+    "AccessRules",
+    "AccessWatch",
     "Actor",
     "Adopted",
     "AsyncRotator",
@@ -56,9 +64,12 @@ __all__ = [
     "Button",
     "Census",
     "Change",
+    "Checkpoint",
     "CommandReply",
     "Confirmed",
+    "Copied",
     "EntryReport",
+    "ExportFormat",
     "Format",
     "Generator",
     "Grant",
@@ -66,6 +77,8 @@ __all__ = [
     "Granted",
     "Identified",
     "IfExists",
+    "ImportReport",
+    "Imported",
     "KeyCount",
     "KeyInfo",
     "Keyring",
@@ -95,6 +108,7 @@ __all__ = [
     "Secret",
     "SecretDetails",
     "Sensitivity",
+    "SigningKey",
     "Skipped",
     "StrongroomError",
     "Swept",

@@ -130,7 +130,7 @@ class Operation(Generic[T]):
 
 _INSTANTS = {"expires_at", "session_expires_at", "until"}
 _DURATIONS = {"ahead_millis", "expires_in", "grace_millis"}
-_LISTS = {"actions", "names", "notify", "roles"}
+_LISTS = {"actions", "names", "notify", "recipients", "roles"}
 
 
 def wire(key: str, argument: Any) -> Any:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from strongroom._access import finding
 from strongroom._error import StrongroomError, of_code, translated
 from strongroom._host import Rotation
 from strongroom._results import AuditEvent, told
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from strongroom import _native
-    from strongroom._host import AsyncOnEvent, AsyncRotator, Host, OnEvent, Rotator
+    from strongroom._host import AsyncRotator, Host, Rotator
     from strongroom.stores import AsyncStore, Store
 
     Steps = Generator["Call | Wait", Any, "Outcome"]
@@ -82,9 +83,11 @@ def drive(session: _native.Session, host: Host, operation: str) -> Steps:
     try:
         while True:
             with translated(operation):
-                step = json.loads(session.step(time.time() * 1000, reply))
+                step = json.loads((yield from _stepped(session, reply)))
             for event in step.get("committed", ()):
-                yield from _tell(event, host.on_event)
+                yield from _tell(told(AuditEvent, event), host.on_event, "on_event")
+            for found in step.get("findings", ()):
+                yield from _tell(finding(found), host.on_finding, "on_finding")
             if "done" in step:
                 return Outcome(step["done"], list(iter(session.take_secret, None)))
             if "failed" in step:
@@ -99,18 +102,31 @@ def drive(session: _native.Session, host: Host, operation: str) -> Steps:
                 except Exception as error:
                     answer = Raised(error)
             causes["ROTATION_FAILED" if kind == "rotate" else "STORAGE_FAILED"] = answer.error
-            reply = _reply(number, {"failed": {"applied": "unknown"}})
+            # What a store of ours raises may say that nothing was applied.
+            applied = "no" if getattr(answer.error, "applied", None) == "no" else "unknown"
+            reply = _reply(number, {"failed": {"applied": applied}})
     finally:
         session.close()
 
 
-def _tell(event: dict[str, Any], on_event: OnEvent | AsyncOnEvent | None) -> Answering:
-    """Tells of an event. What was done is done: a hook that raises is logged, and fails nothing."""
-    if on_event is None:
-        return
-    answer = yield Call(partial(on_event, told(AuditEvent, event)), what="`on_event`")
+def _stepped(session: _native.Session, reply: str | None) -> Answering:
+    """What a session says next. What takes it long is called as a store is, in a thread where there are tasks."""
+    step = partial(session.step, time.time() * 1000, reply)
+    if not session.is_long():
+        return step()
+    answer = yield Call(step, what="native part")
     if isinstance(answer, Raised):
-        _LOG.error("on_event raised", exc_info=answer.error)
+        raise answer.error
+    return answer
+
+
+def _tell(what: Any, hook: Callable[[Any], Any] | None, name: str) -> Answering:
+    """Tells of an event, or a finding. What was done is done: a hook that raises is logged, and fails nothing."""
+    if hook is None:
+        return
+    answer = yield Call(partial(hook, what), what=f"`{name}`")
+    if isinstance(answer, Raised):
+        _LOG.error("%s raised", name, exc_info=answer.error)
 
 
 def _answer(kind: str, asked: Any, session: _native.Session, host: Host, causes: dict[str, BaseException]) -> Answering:
@@ -130,7 +146,17 @@ def _answer(kind: str, asked: Any, session: _native.Session, host: Host, causes:
         return _found(found, causes)
     if kind == "rotate":
         return _UNSUPPORTED if host.rotator is None else (yield from _rotated(asked, session, host.rotator))
-    answer = yield _called(kind, asked, host.store)
+    if kind == "target":
+        if host.target is None:
+            return _UNSUPPORTED
+        [(kind, asked)] = asked["request"].items()
+        return (yield from _answered(kind, asked, host.target))
+    return (yield from _answered(kind, asked, host.store))
+
+
+def _answered(kind: str, asked: Any, store: Store | AsyncStore) -> Answering:
+    """The answer of a store, or `Raised`."""
+    answer = yield _called(kind, asked, store)
     if isinstance(answer, Raised):
         return answer
     if kind == "load":

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from strongroom._access import AccessFinding
 from strongroom._error import of_code
 from strongroom._results import AuditEvent
 from strongroom._secret import Secret
@@ -26,6 +27,10 @@ AsyncReadFile = Callable[[str], Awaitable[str | bytes | Secret | None]]
 OnEvent = Callable[[AuditEvent], object]
 """Is told of an event when it is committed. What it raises is logged (`strongroom`), and fails nothing."""
 AsyncOnEvent = Callable[[AuditEvent], Awaitable[object]]
+"""The same for `strongroom.aio`, to be awaited."""
+OnFinding = Callable[[AccessFinding], object]
+"""Is told what the rules of access found. What it raises is logged (`strongroom`), and fails nothing."""
+AsyncOnFinding = Callable[[AccessFinding], Awaitable[object]]
 """The same for `strongroom.aio`, to be awaited."""
 
 
@@ -77,9 +82,12 @@ class Host:
     read_file: ReadFile | AsyncReadFile | None = None
     rotator: Rotator | AsyncRotator | None = None
     on_event: OnEvent | AsyncOnEvent | None = None
+    on_finding: OnFinding | AsyncOnFinding | None = None
+    target: Store | AsyncStore | None = None
+    """The store that the vault is copied to."""
 
     def __post_init__(self) -> None:
-        for name in ("read_env", "read_file", "on_event"):
+        for name in ("read_env", "read_file", "on_event", "on_finding"):
             read: Any = getattr(self, name)
             if read is not None and not callable(read):
                 raise of_code("INVALID_ARGUMENT", f"`{name}` is a function, or `None`")

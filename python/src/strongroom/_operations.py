@@ -11,18 +11,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from strongroom import _native
+from strongroom._access import AccessWatch
 from strongroom._call import Actor, Given, Operation, Policy, wire
 from strongroom._error import of_code, translated
 from strongroom._keyring import Keyring
 from strongroom._results import (
     Adopted,
     AuditEvent,
-    AuditReport,
     Button,
     Census,
     Change,
     CommandReply,
     Confirmed,
+    Copied,
     Grant,
     GrantAction,
     Granted,
@@ -227,10 +228,6 @@ def audit(
     return Operation("audit", actor, {"name": name, "namespace": namespace, "limit": limit}, events)
 
 
-def verify_audit(actor: str | Actor) -> Operation[AuditReport]:
-    return Operation("verify_audit", actor, {}, lambda outcome: AuditReport(**outcome.told))
-
-
 def propose(
     change: Change, name: str, given: Given | None, actor: str | Actor, namespace: str | None
 ) -> Operation[Proposed]:
@@ -327,6 +324,20 @@ def adopt(actor: str | Actor) -> Operation[Adopted]:
     return Operation("adopt", actor, {}, lambda outcome: Adopted(**outcome.told))
 
 
+def copy_to(actor: str | Actor) -> Operation[Copied]:
+    return Operation("copy_to", actor, {}, lambda outcome: Copied(**outcome.told))
+
+
+def check_target(target: Any) -> None:
+    """Raises `InvalidArgumentError` for what is no store."""
+    if not all(callable(getattr(target, callback, None)) for callback in CALLBACKS):
+        raise of_code(
+            "INVALID_ARGUMENT",
+            "that is no store to copy to: it has the methods load, list, commit and events",
+            "copy_to",
+        )
+
+
 def command(text: Given, actor: str | Actor) -> Operation[CommandReply]:
     def reply(outcome: Outcome) -> CommandReply:
         return CommandReply(**{**outcome.told, "buttons": [Button(**button) for button in outcome.told["buttons"]]})
@@ -345,6 +356,7 @@ def open_vault(
     proposal_millis: int | None,
     policy: PolicyGiven | None,
     events: Sequence[str] | None,
+    watch: AccessWatch | None,
 ) -> _native.Vault:
     """Opens a vault. What is `None` has the core's default. Raises `InvalidArgumentError`, `LimitExceededError`."""
     if isinstance(confirm, str) or isinstance(actors, str) or isinstance(events, str):
@@ -362,7 +374,14 @@ def open_vault(
         "events": None if events is None else list(events),
     }
     with translated():
-        return _native.open_vault(keyring._handle, json.dumps(options))
+        return _native.open_vault(keyring._handle, json.dumps(options), None if watch is None else watch._handle)
+
+
+def metrics(vault: _native.Vault, prefix: str) -> str:
+    if not isinstance(prefix, str):
+        raise of_code("INVALID_ARGUMENT", "the prefix of metrics is a `str`, such as 'strongroom'", "metrics")
+    with translated("metrics"):
+        return vault.metrics(prefix)
 
 
 def check_callbacks(store: object) -> None:

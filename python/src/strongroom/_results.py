@@ -136,6 +136,20 @@ class Adopted:
 
 
 @dataclass(frozen=True)
+class Copied:
+    """What was copied to another store."""
+
+    vault_id: str
+    """Which vault it is, 32 hex digits."""
+    secrets: int
+    proposals: int
+    events: int
+    """The old rows outside the chain among them."""
+    left: int
+    """Rows of another program that were left behind: nobody could ask for their names."""
+
+
+@dataclass(frozen=True)
 class Button:
     """A button under an answer. Pressing it runs its command, at most 64 bytes."""
 
@@ -390,6 +404,7 @@ _INSTANTS = {
     "created_at",
     "due_at",
     "expires_at",
+    "exported_at",
     "granted_at",
     "last_accessed",
     "last_rotated",

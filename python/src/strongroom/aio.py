@@ -6,11 +6,15 @@ commit that a worker thread is running already goes on there to its own end.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from strongroom import _archives as archives
+from strongroom import _history as history
 from strongroom import _many as many
 from strongroom import _operations as operations
 from strongroom import _tree
+from strongroom._access import watch_of
 from strongroom._call import Given
 from strongroom._host import Host, read_env, read_file
 from strongroom._loop import coroutine_function, run
@@ -20,8 +24,21 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
     from datetime import datetime, timedelta
 
+    from strongroom._access import AccessRules, AccessWatch
+    from strongroom._archives import ImportReport
     from strongroom._call import Actor, Operation
-    from strongroom._host import AsyncOnEvent, AsyncReadFile, AsyncRotator, OnEvent, ReadEnv, ReadFile, Rotator
+    from strongroom._history import ExportFormat, SigningKey
+    from strongroom._host import (
+        AsyncOnEvent,
+        AsyncOnFinding,
+        AsyncReadFile,
+        AsyncRotator,
+        OnEvent,
+        OnFinding,
+        ReadEnv,
+        ReadFile,
+        Rotator,
+    )
     from strongroom._keyring import Keyring
     from strongroom._manifest import Manifest
     from strongroom._many import IfExists, ManyValues
@@ -34,6 +51,7 @@ if TYPE_CHECKING:
         Change,
         CommandReply,
         Confirmed,
+        Copied,
         Grant,
         GrantAction,
         Granted,
@@ -100,6 +118,8 @@ class Vault:
         read_file: ReadFile | AsyncReadFile | None = read_file,
         on_event: OnEvent | AsyncOnEvent | None = None,
         events: Sequence[str] = (),
+        access_rules: AccessRules | AccessWatch | None = None,
+        on_finding: OnFinding | AsyncOnFinding | None = None,
     ) -> None:
         """Opens a vault; nothing is asked of the store yet.
 
@@ -111,6 +131,8 @@ class Vault:
         `on_event`: is told of every `AuditEvent` that this vault commits, or of those that `events` names: `denied`,
         `error`, `previous_used` (a previous value was accepted within its grace), `overdue`, `emergency`, or the name
         of an action, such as `set_policy`; what it raises is logged, and fails nothing.
+        `access_rules`: what of the events that this vault commits is unusual, or an `AccessWatch` that has seen the
+        history; `on_finding`: is told of every `AccessFinding`, as `on_event` is of events.
         `read_env` and `read_file`: where `env:` and `file:` references are looked up, nowhere when `None`; the
         variables of this process, and files of at most 1 MiB that it can read, unless told otherwise.
         Raises `InvalidArgumentError`, `LimitExceededError`.
@@ -126,8 +148,9 @@ class Vault:
             policy=policy,
             # Without a hook there is nobody to tell.
             events=None if on_event is None else events,
+            watch=watch_of(access_rules, on_finding),
         )
-        self._host = Host(store, read_env, read_file, on_event=on_event)
+        self._host = Host(store, read_env, read_file, on_event=on_event, on_finding=on_finding)
 
     @coroutine_function
     def set(
@@ -352,9 +375,43 @@ class Vault:
         """
         return await self._run(operations.audit(name, actor, namespace, limit))
 
-    async def verify_audit(self, *, actor: str | Actor) -> AuditReport:
-        """Verifies the whole history. Raises `AuditTamperedError`, naming the first bad event and what is wrong."""
-        return await self._run(operations.verify_audit(actor))
+    async def verify_audit(
+        self, *, actor: str | Actor, checkpoint: str | None = None, verifiers: Sequence[str] | None = None
+    ) -> AuditReport:
+        """Verifies the whole history, and that it still holds what a checkpoint that was kept elsewhere attests.
+
+        `verifiers`: who may have signed the checkpoint, as `SigningKey.verifier()` tells; needed with one. Raises
+        `AuditTamperedError`, naming the first bad event and what is wrong; `BackupInvalidError` for a checkpoint that
+        none of the verifiers signed.
+        """
+        return await self._run(history.verify_audit(actor, checkpoint, verifiers))
+
+    async def checkpoint(self, *, actor: str | Actor, signing_key: SigningKey) -> str:
+        """Verifies the whole history and signs how far every stream of it goes.
+
+        Keep the text where those who keep the vault can't change it, for `verify_audit`. Raises `AuditTamperedError`.
+        """
+        return await self._run(history.checkpoint(actor, signing_key))
+
+    async def export_audit(
+        self,
+        *,
+        actor: str | Actor,
+        format: ExportFormat = "jsonl",  # noqa: A002
+        limit: int | None = None,
+    ) -> AsyncIterator[str]:
+        """The whole history as lines of JSON: stream by stream, oldest first, then the old rows of an adopted store.
+
+        Read in pages of `limit` events (1 to 5000, 1000 when `None`), each of which is recorded. `format`: `jsonl`, the
+        events as they are stored; or `ocsf`, OCSF events in CloudEvents. Raises `AuditTamperedError`.
+        """
+        after: str | None = None
+        while True:
+            lines, after = await self._run(history.export_audit(actor, format, after, limit))
+            for line in lines:
+                yield line
+            if after is None:
+                return
 
     @coroutine_function
     def propose(
@@ -589,9 +646,72 @@ class Vault:
         """
         return await self._run(many.of_manifest("check", manifest, actor, environment))
 
+    @coroutine_function
+    def export(
+        self,
+        *,
+        actor: str | Actor,
+        passphrase: str | bytes | Secret | None = None,
+        recipients: Sequence[str] | None = None,
+        namespace: str | None = None,
+        names: Sequence[str] | None = None,
+        history: bool = True,
+        armor: bool = False,
+    ) -> Coroutine[Any, Any, bytes]:
+        """Exports secrets as an age file, which the `age` command opens: all, those of a `namespace`, or `names` of it.
+
+        It is for a `passphrase` of at least 8 characters, which takes a second, or for `recipients`, `age1...` keys of
+        `age-keygen`; `armor` makes it text. All versions and settings are in it, and the history of each secret unless
+        told otherwise; each has an event of it. What cannot be opened refuses the whole. Raises one error that tells
+        all problems: `PermissionDeniedError`, `SecretNotFoundError`, `KeyUnknownError`, `NotAuthenticError`;
+        `AuditTamperedError`, `LimitExceededError`, `ValueInvalidError` for the passphrase.
+        """
+        given = Given.maybe(passphrase)
+        del passphrase
+        operation = archives.export(
+            given, actor, namespace, recipients=recipients, names=names, history=history, armor=armor
+        )
+        return self._run(operation)
+
+    @coroutine_function
+    def import_(
+        self,
+        data: bytes | str,
+        *,
+        actor: str | Actor,
+        passphrase: str | bytes | Secret | None = None,
+        identities: Sequence[str | bytes | Secret] | None = None,
+        on_conflict: IfExists = "fail",
+        dry_run: bool = False,
+    ) -> Coroutine[Any, Any, ImportReport]:
+        """Imports the age file of an export, all or nothing: opened with a `passphrase`, or with `identities`.
+
+        An identity is an `AGE-SECRET-KEY-1...` line or the whole file that `age-keygen` wrote. New secrets come with
+        all their versions, sealed under this vault's key; those that are there fail the whole, are skipped, or are
+        replaced by a new version. Their history comes along, and is closed. A `dry_run` tells what would be done.
+        Raises `BackupInvalidError`, with the reason, for a file that cannot be opened or is no archive;
+        `NameInvalidError`, `SecretExistsError`, `ValueInvalidError`, `VersionCompromisedError`, `SecretExpiredError`,
+        `LimitExceededError`.
+        """
+        opening = archives.Opening(passphrase, identities)
+        del passphrase, identities
+        operation = archives.import_(Given(data), opening, actor, on_conflict=on_conflict, dry_run=dry_run)
+        return self._run(operation)
+
     async def adopt(self, *, actor: str | Actor) -> Adopted:
         """Adopts rows that another program wrote into the store after its adoption; until then they are refused."""
         return await self._run(operations.adopt(actor))
+
+    async def copy_to(self, target: Store | AsyncStore, *, actor: str | Actor) -> Copied:
+        """Copies the vault to another store, an empty one, with its history: all answers are the same there.
+
+        Nobody may use the vault meanwhile. A copy that was cut short is no vault, and every operation refuses it: empty
+        that store and copy again. Raises `InvalidArgumentError` for a target that is not empty, `ConflictError` when
+        the vault was used meanwhile, `RecordTamperedError`, `AuditTamperedError`.
+        """
+        operations.check_target(target)
+        operation = operations.copy_to(actor)
+        return operation.result(await run(operation.begin(self._handle, replace(self._host, target=target))))
 
     @coroutine_function
     def command(self, text: str, *, actor: str | Actor) -> Coroutine[Any, Any, CommandReply]:
@@ -601,6 +721,14 @@ class Vault:
         with their `code`.
         """
         return self._run(operations.command(Given(text), actor))
+
+    def metrics(self, prefix: str = "strongroom") -> str:
+        """What this vault has seen since it was opened, in the text format of Prometheus; `docs/metrics.md` has it all.
+
+        Every name begins with the prefix and `_`. It asks nothing of the store. Raises `InvalidArgumentError` for a
+        prefix that is none.
+        """
+        return operations.metrics(self._handle, prefix)
 
     async def _sweep(self, sweep: operations.Sweep, on_progress: Callable[[Swept], object] | None) -> Swept:
         after: str | None = None

@@ -9,13 +9,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from strongroom.stores._document import AsyncDocumentStore, DocumentStore, FileStore
 from strongroom.stores._memory import MemoryStore
+from strongroom.stores._sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
 from strongroom.stores._sqlite import SQLiteStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-__all__ = ["AsyncStore", "CommitAnswer", "MemoryStore", "SQLiteStore", "Store"]
+__all__ = [
+    "AsyncDocumentStore",
+    "AsyncSQLAlchemyStore",
+    "AsyncStore",
+    "CommitAnswer",
+    "DocumentStore",
+    "FileStore",
+    "MemoryStore",
+    "SQLAlchemyStore",
+    "SQLiteStore",
+    "Store",
+]
 
 CommitAnswer = Literal["committed", "conflict", "failed"]
 

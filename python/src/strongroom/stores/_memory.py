@@ -3,42 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from strongroom import _native
 from strongroom._error import translated
-
-if TYPE_CHECKING:
-    from strongroom.stores import CommitAnswer
+from strongroom.stores._answering import Answering
 
 
-class MemoryStore:
+class MemoryStore(Answering):
     """Records and events in memory. Safe to share between threads."""
 
     __slots__ = ("_handle",)
 
     def __init__(self) -> None:
         self._handle = _native.MemoryStore()
-
-    def load(self, keys: list[dict[str, Any]], /) -> list[dict[str, Any]]:
-        """The records with these keys that exist."""
-        records: list[dict[str, Any]] = self._answer({"load": {"keys": keys}})["load"]["records"]
-        return records
-
-    def list(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
-        """A page of keys and revisions."""
-        page: dict[str, Any] = self._answer({"list": {"query": query, "cursor": cursor}})["list"]
-        return page
-
-    def commit(self, change_set: dict[str, Any], /) -> CommitAnswer:
-        """Applies all of a change set or none of it."""
-        answer: CommitAnswer = self._answer({"commit": {"change_set": change_set}})["commit"]
-        return answer
-
-    def events(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
-        """A page of events."""
-        page: dict[str, Any] = self._answer({"events": {"query": query, "cursor": cursor}})["events"]
-        return page
 
     def _answer(self, request: dict[str, Any]) -> Any:
         with translated():

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sqlite3
-import stat
 import threading
-import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from strongroom import _native
-from strongroom._error import of_code, translated
+from strongroom.stores._sqlite_database import SQLiteDatabase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import os
 
     from strongroom.stores import CommitAnswer
-
-_Rows = list[tuple[Any, ...]]
-_Page = tuple[list[Any], "str | None"]
-
-_STATEMENTS: dict[str, str] = json.loads(_native.sqlite_statements())
 
 
 class SQLiteStore:
@@ -48,42 +37,32 @@ class SQLiteStore:
         self._connection = sqlite3.connect(
             path, timeout=busy_timeout, isolation_level=None, check_same_thread=False, cached_statements=64
         )
+        self._database = SQLiteDatabase(self._connection)
         try:
-            self._open()
+            self._database.open()
         except BaseException:
             self._connection.close()
             raise
 
     def load(self, keys: list[dict[str, Any]], /) -> list[dict[str, Any]]:
         """The records with these keys that exist."""
-        return [json.loads(record) for (record,) in self._read({"load": {"keys": keys}})]
+        with self._lock:
+            return self._database.load(keys)
 
     def list(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
         """A page of keys and revisions."""
-        items, next_cursor = self._page({"list": {"query": query, "cursor": cursor}}, query["limit"])
-        return {"items": items, "cursor": next_cursor}
+        with self._lock:
+            return self._database.list(query, cursor)
 
     def events(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
         """A page of events."""
-        events, next_cursor = self._page({"events": {"query": query, "cursor": cursor}}, query["limit"])
-        return {"events": events, "cursor": next_cursor}
+        with self._lock:
+            return self._database.events(query, cursor)
 
     def commit(self, change_set: dict[str, Any], /) -> CommitAnswer:
         """Applies all of a change set or none of it."""
-        with translated():
-            plan = json.loads(_native.sqlite_plan(json.dumps({"commit": {"change_set": change_set}})))
-
-        def write() -> CommitAnswer | None:
-            for run in plan["write"]:
-                row = self._connection.execute(_STATEMENTS[run["statement"]], (run["param"],)).fetchone()
-                expect = run.get("expect")
-                if expect is not None and (None if row is None else row[0]) != expect["value"]:
-                    otherwise: CommitAnswer = expect["otherwise"]
-                    return otherwise
-            return None
-
         with self._lock:
-            return self._transaction(write) or "committed"
+            return self._database.commit(change_set)
 
     def close(self) -> None:
         """Closes the database."""
@@ -95,77 +74,3 @@ class SQLiteStore:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _read(self, request: dict[str, Any]) -> _Rows:
-        with translated():
-            read = json.loads(_native.sqlite_plan(json.dumps(request)))["read"]
-        with self._lock:
-            return self._connection.execute(_STATEMENTS[read["statement"]], (read["param"],)).fetchall()
-
-    def _page(self, request: dict[str, Any], limit: int) -> _Page:
-        rows = self._read(request)
-        return [json.loads(item) for item, _ in rows], rows[-1][1] if rows and len(rows) >= limit else None
-
-    def _transaction(self, run: Callable[[], CommitAnswer | None]) -> CommitAnswer | None:
-        """Runs something in a transaction that it commits only when it answers nothing."""
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            answer = run()
-            self._connection.execute("COMMIT" if answer is None else "ROLLBACK")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
-        return answer
-
-    def _open(self) -> None:
-        planned = self._plan_opening()
-        if planned["state"] == "current":
-            return
-        if planned["state"] == "fresh":
-            self._connection.execute("PRAGMA journal_mode = WAL")
-        if planned["state"] == "adopt":
-            self._copy_beside()
-        foreign_keys = self._first("PRAGMA foreign_keys")
-        self._connection.execute("PRAGMA foreign_keys = OFF")
-        try:
-            self._transaction(self._rebuild)
-        finally:
-            self._connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
-
-    def _rebuild(self) -> None:
-        """Planned again inside the transaction: another process may have come first."""
-        before = len(self._connection.execute("PRAGMA foreign_key_check").fetchall())
-        for sql in self._plan_opening()["statements"]:
-            self._connection.execute(sql)
-        if len(self._connection.execute("PRAGMA foreign_key_check").fetchall()) > before:
-            message = "adopting the database would break its foreign keys; nothing was changed"
-            raise of_code("UNSUPPORTED", message)
-
-    def _plan_opening(self) -> dict[str, Any]:
-        inspection = self._first(_STATEMENTS["inspect"])
-        version = self._first(_STATEMENTS["schema_version"]) if json.loads(inspection)["current"] else None
-        with translated():
-            plan: dict[str, Any] = json.loads(_native.sqlite_plan_opening(inspection, version))
-        return plan
-
-    def _copy_beside(self) -> None:
-        """Whole or not at all, readable by nobody who may not read the original. Nothing for one in memory."""
-        path = self._first("SELECT file FROM pragma_database_list WHERE name = 'main'")
-        copy = Path(f"{path}.before-strongroom")
-        if not path or copy.exists():
-            return
-        partial = copy.with_name(f"{copy.name}.{uuid.uuid4()}")
-        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        try:
-            self._connection.execute("VACUUM INTO ?", (str(partial),))
-            partial.chmod(stat.S_IMODE(Path(path).stat().st_mode))
-            # Another process may have made one meanwhile, and this one may show the database as that one adopted it.
-            if not copy.exists():
-                partial.rename(copy)
-        finally:
-            partial.unlink(missing_ok=True)
-
-    def _first(self, sql: str) -> Any:
-        row = self._connection.execute(sql).fetchone()
-        return None if row is None else row[0]

@@ -1,0 +1,344 @@
+//! Import: secrets from an archive, sealed anew under this vault's primary key. All or nothing, and checked before anything
+//! is written.
+
+use super::Settings;
+use super::many::{IfExists, Run};
+use super::place::{Place, Problems, places};
+use super::scene::{Scene, expected};
+use super::set::{Found, Setting, secret_with};
+use super::transact::{Access, Call, Detail, Each, EventPlan, Plan, Writes, transact};
+use crate::archive::{self, About, AboutVersion, Archive, Entry};
+use crate::audit::Action;
+use crate::crypto::sealed;
+use crate::encoding::hex;
+use crate::entropy::{Entropy, make_bytes};
+use crate::error::{Error, ErrorCode, Result};
+use crate::flow::{Check, Io};
+use crate::ident::{Actor, Slot};
+use crate::policy::Permission;
+use crate::record::{Grace, Reason, RecordKey, SecretRecord, SecretState, Version};
+use crate::secret::SecretBytes;
+use crate::time::Timestamp;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde::Serialize;
+
+/// The longest that an earlier value is still accepted, in milliseconds, whatever the archive says: 366 days.
+const GRACE_MAX: i64 = 366 * 24 * 60 * 60 * 1000;
+
+/// How an archive is imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// What becomes of secrets that are there already; they fail the whole unless told otherwise.
+    pub on_conflict: IfExists,
+    /// Whether it is done.
+    pub run: Run,
+}
+
+impl Default for ImportOptions {
+    fn default() -> Self {
+        ImportOptions { on_conflict: IfExists::Fail, run: Run::Real }
+    }
+}
+
+/// What an import did, or would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ImportReport {
+    /// Which vault the archive is of: 32 hex digits.
+    pub vault_id: String,
+    /// When it was made.
+    pub exported_at: Timestamp,
+    /// What becomes of its secrets, in its order.
+    pub secrets: Vec<Imported>,
+    /// How many events of their history came with them.
+    pub events: u64,
+    /// Whether nothing was done, and this is what would be.
+    pub dry_run: bool,
+}
+
+/// What becomes of a secret of an archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Imported {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// What becomes of it.
+    pub outcome: ImportOutcome,
+    /// The number of the version that is current then; absent for one that is refused.
+    pub version: Option<u64>,
+    /// Why it is refused: the code.
+    pub code: Option<String>,
+    /// The same in words.
+    pub message: Option<String>,
+}
+
+/// What becomes of a secret of an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportOutcome {
+    /// There was none of that name.
+    Created,
+    /// It has a new version.
+    Replaced,
+    /// It has that value already.
+    Unchanged,
+    /// It is there, and stays as it is.
+    Skipped,
+    /// It can't be imported, and so nothing is. In dry runs alone: a real one fails with it.
+    Refused,
+}
+
+/// Imports the archive that is offered.
+///
+/// Errors: `BACKUP_INVALID`, `LIMIT_EXCEEDED`, `NAME_INVALID` for what is no good archive; one that tells all problems:
+/// `PERMISSION_DENIED`, `SECRET_EXISTS`, `VALUE_INVALID`, `VERSION_COMPROMISED`, `SECRET_EXPIRED`, `LIMIT_EXCEEDED`,
+/// `RECORD_TAMPERED`; those of [`transact`].
+pub(crate) async fn import(
+    io: &Io,
+    settings: &Settings,
+    actor: &Actor,
+    options: ImportOptions,
+) -> Result<ImportReport> {
+    let read = match io.take_offered().as_slice() {
+        [archive] => archive::read(archive),
+        _ => Err(Error::new(ErrorCode::InvalidArgument, "one archive is to be offered before the first step")),
+    };
+    let Archive { vault_id, at, entries, .. } = match read {
+        Ok(archive) => archive,
+        // Whoever may not import is told that and no more.
+        Err(refusal) => {
+            let call = Call::of_namespace(Action::Import, actor, None);
+            return transact(io, settings, &call, |_, _| Err(refusal.clone())).await;
+        }
+    };
+    let slots: Result<Vec<Slot>> =
+        entries.iter().map(|entry| Slot::parse(Some(&entry.about.namespace), &entry.about.name)).collect();
+    let slots = slots?;
+    let call = match slots.as_slice() {
+        [] => Call::of_namespace(Action::Import, actor, None),
+        slots => Call::of_many(Action::Import, actor, slots),
+    };
+    transact(io, settings, &call, |scene, entropy| {
+        let report = ImportReport {
+            vault_id: vault_id.clone(),
+            exported_at: at,
+            secrets: Vec::new(),
+            events: 0,
+            dry_run: options.run == Run::Dry,
+        };
+        plan(scene, entropy, actor, (&slots, &entries), (options, report))
+    })
+    .await
+}
+
+fn plan(
+    scene: &Scene<'_>,
+    entropy: &mut dyn Entropy,
+    actor: &Actor,
+    (slots, entries): (&[Slot], &[Entry]),
+    (options, mut report): (ImportOptions, ImportReport),
+) -> Result<Plan<ImportReport>> {
+    let (mut writes, mut problems) = (Writes::default(), Problems::default());
+    for (place, entry) in places(scene, slots).iter().zip(entries) {
+        let decided = decide(scene, entropy, actor, (place, entry), options.on_conflict);
+        let (outcome, version, refusal) = match decided {
+            Ok(Decided::Write(outcome, each)) => {
+                let version = each.secret.current.number;
+                writes.each.push(*each);
+                if !entry.history.is_empty() {
+                    report.events += u64::try_from(entry.history.len()).unwrap_or(u64::MAX);
+                    writes.foreign.push((place.slot.clone(), entry.history.clone()));
+                }
+                (outcome, Some(version), None)
+            }
+            Ok(Decided::Leave(outcome, secret)) => {
+                let check = Check { key: RecordKey::secret(place.slot), expected: expected(secret.revision) };
+                writes.checks.push(check);
+                (outcome, Some(secret.current.number), None)
+            }
+            Err(error) => (ImportOutcome::Refused, None, Some(error)),
+        };
+        report.secrets.push(Imported {
+            namespace: entry.about.namespace.clone(),
+            name: entry.about.name.clone(),
+            outcome,
+            version,
+            code: refusal.as_ref().map(|error| error.code().name().to_string()),
+            message: refusal.as_ref().map(|error| error.message().to_string()),
+        });
+        // Who may not is told so in a dry run too: what else there is is not theirs to know.
+        let is_told = options.run == Run::Dry && !is_denied(refusal.as_ref());
+        if let Some(error) = refusal.filter(|_| !is_told) {
+            problems.add(place.slot, &error);
+        }
+    }
+    problems.result()?;
+    if options.run == Run::Dry {
+        scene.check_writer(Action::Import, &writes)?;
+        return Ok(Plan::silent(report));
+    }
+    let detail = Detail { reason: Some(Reason::Import), ..Detail::of_vault(Action::Import) };
+    Ok(Plan { output: report, writes, event: EventPlan::Detailed(detail) })
+}
+
+fn is_denied(refusal: Option<&Error>) -> bool {
+    refusal.is_some_and(|error| error.code() == ErrorCode::PermissionDenied)
+}
+
+/// What is done with a secret of the archive.
+enum Decided<'a> {
+    Write(ImportOutcome, Box<Each>),
+    Leave(ImportOutcome, &'a SecretRecord),
+}
+
+fn decide<'a>(
+    scene: &Scene<'_>,
+    entropy: &mut dyn Entropy,
+    actor: &Actor,
+    (place, entry): (&'a Place<'_>, &Entry),
+    on_conflict: IfExists,
+) -> Result<Decided<'a>> {
+    let rule = place.permit(scene, actor, Permission::Write)?;
+    let (current, value) = current(entry)?;
+    let (outcome, secret) = match (place.secret()?, on_conflict) {
+        (Some(_), IfExists::Fail) => {
+            let message = format!("{} exists: choose to skip or to replace those that do", place.slot);
+            return Err(Error::new(ErrorCode::SecretExists, message));
+        }
+        (Some(secret), IfExists::Skip) => return Ok(Decided::Leave(ImportOutcome::Skipped, secret)),
+        (Some(secret), IfExists::Replace) => {
+            let fingerprint = hex(&scene.head.keys.fingerprint.mac(value.expose()));
+            if secret.current.fingerprint.as_ref() == Some(&fingerprint) {
+                return Ok(Decided::Leave(ImportOutcome::Unchanged, secret));
+            }
+            (ImportOutcome::Replaced, replaced(scene, entropy, actor, (secret, entry), (current, value))?)
+        }
+        (None, _) => {
+            let made = created(scene, entropy, (place, entry), (current, value))?;
+            (ImportOutcome::Created, made)
+        }
+    };
+    // What makes a secret, or changes it, is a `set` wherever the value came from: the reason tells that.
+    let detail = Detail { reason: Some(Reason::Import), rule, ..Detail::of(Action::Set) };
+    let stream = place.own_stream(&secret);
+    Ok(Decided::Write(outcome, Box::new(Each { stream, secret, detail, access: Access::Written })))
+}
+
+fn current(entry: &Entry) -> Result<(&AboutVersion, &SecretBytes)> {
+    let first = entry.about.versions.first().zip(entry.values.first());
+    // INVARIANT: what was read has a version at least, and a value for each.
+    first.ok_or_else(|| Error::new(ErrorCode::BackupInvalid, "a secret of the archive has no value"))
+}
+
+/// The secret that is there with the archive's current value as a new version, and what the archive tells of it.
+fn replaced(
+    scene: &Scene<'_>,
+    entropy: &mut dyn Entropy,
+    actor: &Actor,
+    (secret, entry): (&SecretRecord, &Entry),
+    (current, value): (&AboutVersion, &SecretBytes),
+) -> Result<SecretRecord> {
+    let about = &entry.about;
+    if about.expires_at.is_some_and(|end| end <= scene.now) {
+        let message = format!("the value of {} in the archive has ended: leave it out, or set one", secret.slot);
+        return Err(Error::new(ErrorCode::SecretExpired, message));
+    }
+    let mut known = secret.clone();
+    known.remember_compromised(&leaked(scene, entry));
+    if about.exposed || current.compromised {
+        let message = format!("the value of {} in the archive was compromised: give it another one", secret.slot);
+        return Err(Error::new(ErrorCode::VersionCompromised, message));
+    }
+    let found = Found { secret: Some(&known), compromised: &[] };
+    let told = setting(about);
+    let mut secret = secret_with(scene, entropy, actor, (&secret.slot, found), (value, &told, Reason::Import))?;
+    secret.expires_at = about.expires_at;
+    // What was disabled somewhere is not enabled by the way.
+    if about.state == SecretState::Disabled {
+        secret.state = SecretState::Disabled;
+    }
+    Ok(secret)
+}
+
+/// A secret as the archive has it, its versions too, under a uid of its own.
+fn created(
+    scene: &Scene<'_>,
+    entropy: &mut dyn Entropy,
+    (place, entry): (&Place<'_>, &Entry),
+    (current, value): (&AboutVersion, &SecretBytes),
+) -> Result<SecretRecord> {
+    let (about, slot) = (&entry.about, place.slot);
+    let mut secret = SecretRecord {
+        state: about.state,
+        expires_at: about.expires_at,
+        compromised: place.found()?.compromised.to_vec(),
+        created_by: about.created_by.clone(),
+        created_at: about.created_at,
+        updated_at: Some(scene.now),
+        ..SecretRecord::unset(slot.clone(), make_bytes(entropy)?, scene.head.epoch)
+    };
+    setting(about).tell(&mut secret)?;
+    secret.remember_compromised(&leaked(scene, entry));
+    for (version, value) in about.versions.iter().zip(&entry.values).skip(1) {
+        let compromised = version.compromised || secret.is_compromised(value, &scene.head)?;
+        secret.previous.push(resealed(scene, entropy, &secret, (version, value, compromised))?);
+    }
+    // What leaked is kept as what leaked; no other value comes back that did.
+    let is_leak = about.exposed || current.compromised;
+    if !is_leak && secret.is_compromised(value, &scene.head)? {
+        let message = format!("{slot} had this value when it was compromised: give it another one");
+        return Err(Error::new(ErrorCode::VersionCompromised, message));
+    }
+    secret.current = resealed(scene, entropy, &secret, (current, value, current.compromised))?;
+    secret.is_exposed = about.exposed;
+    let latest = scene.now.plus_millis(GRACE_MAX);
+    let is_open = |grace: &&Grace| {
+        let version = secret.previous.iter().find(|version| version.number == grace.version);
+        scene.now < grace.valid_until && version.is_some_and(|version| !version.compromised)
+    };
+    let open = about.grace.iter().filter(is_open);
+    secret.grace =
+        open.map(|grace| Grace { valid_until: grace.valid_until.min(latest), version: grace.version }).collect();
+    Ok(secret)
+}
+
+/// What the archive says leaked, as this vault knows it again.
+fn leaked(scene: &Scene<'_>, entry: &Entry) -> Vec<Option<String>> {
+    let versions = entry.about.versions.iter().zip(&entry.values).filter(|(version, _)| version.compromised);
+    versions.map(|(_, value)| Some(hex(&scene.head.keys.fingerprint.mac(value.expose())))).collect()
+}
+
+fn setting(about: &About) -> Setting {
+    Setting {
+        sensitivity: Some(about.sensitivity),
+        expiry: None,
+        notify: Some(about.notify.clone()),
+        generator: about.generator.clone(),
+    }
+}
+
+/// A version as the archive has it, sealed for this vault. Errors: `VALUE_INVALID`.
+fn resealed(
+    scene: &Scene<'_>,
+    entropy: &mut dyn Entropy,
+    secret: &SecretRecord,
+    (about, value, compromised): (&AboutVersion, &SecretBytes, bool),
+) -> Result<Version> {
+    scene.settings.check_value(value)?;
+    let primary = scene.settings.keyring.primary()?;
+    let context = secret.context(&scene.head.vault_id, about.number);
+    Ok(Version {
+        number: about.number,
+        value: Some(sealed::seal(primary, entropy, &context, value.expose())?),
+        key_id: Some(primary.id().to_hex()),
+        at: about.at,
+        by: about.by.clone(),
+        reason: about.reason,
+        fingerprint: Some(hex(&scene.head.keys.fingerprint.mac(value.expose()))),
+        compromised,
+        ended_at: about.ended_at,
+    })
+}

@@ -1,0 +1,98 @@
+/** A vault in a place that keeps one text, and what such a place can do to it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DocumentStore, Keyring, Vault } from "../lib/node/ts/index.js";
+import { checkStore } from "../lib/node/ts/testing.js";
+import { behaviour } from "./behaviour.mjs";
+import { alice, refused } from "./support.mjs";
+
+const keyring = Keyring.generate();
+
+/** A place in memory. `faults` are those of the writes to come, in order. */
+class Place {
+  content;
+  version = 0;
+  writes = 0;
+  faults = [];
+
+  async read() {
+    await undefined;
+    return this.content === undefined ? undefined : { content: this.content, tag: this.version };
+  }
+
+  async write(content, tag) {
+    const fault = this.faults.shift();
+    if (fault === "before") throw new Error("the bucket is away");
+    if (fault === "conflict" || tag !== (this.content === undefined ? undefined : this.version))
+      return "conflict";
+    this.content = Uint8Array.from(content);
+    this.version += 1;
+    this.writes += 1;
+    if (fault === "after") throw new Error("the reply got lost");
+    return "written";
+  }
+}
+
+behaviour("DocumentStore", () => new DocumentStore(new Place()));
+
+test("the kit passes a place for one text", async () => {
+  assert.equal((await checkStore(new DocumentStore(new Place()))).length, 15);
+});
+
+async function vaultIn() {
+  const place = new Place();
+  const vault = new Vault({ keyring, store: new DocumentStore(place) });
+  await vault.set("A", "sk_test_abc123", alice);
+  return { place, vault };
+}
+
+for (const fault of ["before", "after", "conflict"]) {
+  test(`a write with the fault "${fault}" is done once in the end`, async () => {
+    const { place, vault } = await vaultIn();
+    const writes = place.writes;
+    place.faults = [fault];
+    assert.equal((await vault.set("A", "sk_test_abc124", alice)).version, 2);
+    assert.equal(place.writes, writes + 1);
+    await vault.verifyAudit(alice);
+  });
+}
+
+test("two stores over one place lose nothing", async () => {
+  const { place, vault } = await vaultIn();
+  const other = new Vault({ keyring, store: new DocumentStore(place) });
+  const sets = Array.from({ length: 20 }, (_, each) =>
+    (each % 2 ? vault : other).set(`N${each}`, "sk_test_abc123", alice),
+  );
+  await Promise.all(sets);
+  assert.equal((await vault.list(alice)).length, 21);
+  await other.verifyAudit(alice);
+});
+
+test("what is no whole document fails to load", async () => {
+  const { place, vault } = await vaultIn();
+  place.content = place.content.subarray(0, -1);
+  const { message, cause } = await refused("STORAGE_FAILED", () => vault.get("A", alice));
+  assert.match(message, /^Failed to load secrets/);
+  assert.match(cause.message, /cut short/);
+});
+
+test("a document that grows too long is refused before it is written", async () => {
+  const { place } = await vaultIn();
+  const content = place.content;
+  const store = new DocumentStore(place, { limit: content.length + 100 });
+  const error = await refused("STORAGE_FAILED", () =>
+    new Vault({ keyring, store }).set("B", "sk_test_abc124", alice),
+  );
+  assert.match(error.message, /applied nothing/);
+  assert.equal(error.cause.code, "LIMIT_EXCEEDED");
+  assert.equal(place.content, content);
+});
+
+test("an answer that is none and options that are none are refused", async () => {
+  const store = new DocumentStore({ read: () => undefined, write: () => true });
+  const { cause } = await refused("STORAGE_FAILED", () =>
+    new Vault({ keyring, store }).set("A", "sk_test_a", alice),
+  );
+  assert.match(cause.message, /"written" or "conflict"/);
+  await refused("INVALID_ARGUMENT", () => new DocumentStore(new Place(), { limits: 1 }));
+});

@@ -1,0 +1,74 @@
+"""Stores by a text: `sqlite:PATH`, `file:PATH`, `postgresql://...`, or `module:function` for one of your own."""
+
+from __future__ import annotations
+
+import importlib
+from contextlib import AbstractContextManager, closing, nullcontext
+from typing import Any, cast
+
+from strongroom import stores
+from strongroom.stores import SQLiteStore, Store
+
+
+class UnknownStoreError(ValueError):
+    """A text that names no store."""
+
+
+def open_store(spec: str) -> AbstractContextManager[Store]:
+    """Opens a store, closed at the end where it can be. Each process opens its own.
+
+    `module:function` is called without arguments. Raises `UnknownStoreError`, and what the store raises.
+    """
+    scheme, separator, rest = spec.partition(":")
+    if not (separator and rest):
+        raise UnknownStoreError(_HOW)
+    if scheme == "sqlite":
+        return closing(SQLiteStore(rest))
+    if scheme == "file":
+        return _closing(_of_package("FileStore")(rest))
+    if rest.startswith("//"):
+        return _closing(_of_package("SQLAlchemyStore")(spec))
+    made = getattr(importlib.import_module(scheme), rest, None)
+    if made is None:
+        raise UnknownStoreError(f"the module {scheme} has no {rest}; {_HOW}")
+    return _closing(made())
+
+
+_HOW = "name a store as sqlite:PATH, file:PATH, postgresql://..., or module:function"
+
+
+def _of_package(name: str) -> Any:
+    store = getattr(stores, name, None)
+    if store is None:
+        raise UnknownStoreError(f"this strongroom has no {name}")
+    return store
+
+
+def _closing(store: Any) -> AbstractContextManager[Store]:
+    return cast("AbstractContextManager[Store]", closing(store) if hasattr(store, "close") else nullcontext(store))
+
+
+class Counting:
+    """A store that counts what it is asked, and how often another writer came first."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.counts = {"load": 0, "list": 0, "commit": 0, "events": 0, "conflict": 0}
+
+    def load(self, keys: list[dict[str, Any]], /) -> list[dict[str, Any]]:
+        self.counts["load"] += 1
+        return self.store.load(keys)
+
+    def list(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
+        self.counts["list"] += 1
+        return self.store.list(query, cursor)
+
+    def commit(self, change_set: dict[str, Any], /) -> stores.CommitAnswer:
+        self.counts["commit"] += 1
+        answer = self.store.commit(change_set)
+        self.counts["conflict"] += answer == "conflict"
+        return answer
+
+    def events(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
+        self.counts["events"] += 1
+        return self.store.events(query, cursor)
