@@ -52,6 +52,25 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// A store that holds exactly this, even what no commit leaves, such as an event twice: for tests of what is found then.
+    ///
+    /// ```
+    /// use strongroom::store::MemoryStore;
+    /// let vault = MemoryStore::new();
+    /// let copy = MemoryStore::holding(vault.records().cloned(), vault.all_events().iter().cloned());
+    /// assert_eq!(copy.records().count(), 0);
+    /// ```
+    pub fn holding(records: impl IntoIterator<Item = Record>, events: impl IntoIterator<Item = Event>) -> Self {
+        let mut store = Self::new();
+        for record in records {
+            store.put_back(Stored { record, index: Index::default() });
+        }
+        for event in events {
+            store.append(event);
+        }
+        store
+    }
+
     /// Answers a request; `wait` at once.
     ///
     /// ```

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use strongroom::audit::{Checkpoint, Event};
 use strongroom::error::Result;
-use strongroom::flow::{ChangeSet, Expected, Found, Put, RotatorStep};
+use strongroom::flow::{Found, RotatorStep};
 use strongroom::ident::Slot;
 use strongroom::keyring::SigningKey;
 use strongroom::manifest::Manifest;
@@ -327,19 +327,7 @@ pub(crate) fn store_of(
     records: impl IntoIterator<Item = Record>,
     events: impl IntoIterator<Item = Event>,
 ) -> MemoryStore {
-    let mut store = MemoryStore::new();
-    let puts = records.into_iter().map(|record| Put::plain(record, Expected::Absent)).collect();
-    let change_set = ChangeSet {
-        operation_id: "around the vault".into(),
-        puts,
-        deletes: vec![],
-        checks: vec![],
-        counters: vec![],
-        events: events.into_iter().collect(),
-    };
-    let answer = store.answer(&Request::Commit { change_set });
-    assert_eq!(answer, Answer::Commit(strongroom::flow::CommitAnswer::Committed));
-    store
+    MemoryStore::holding(records, events)
 }
 
 /// The same store with other records in it.
