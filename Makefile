@@ -27,6 +27,6 @@ load: ## drive a store from several processes and check every answer; STORE=post
 	@scripts/load.sh $(STORE) $(OPTIONS)
 
 clean: ## remove what was built (keeps .tools, .venv and node_modules)
-	rm -rf target dist node/lib node/*.node wasm/lib wasm/pkg wasm/pkg-testing examples/admin-panel/public/strongroom-web
+	rm -rf target dist node/lib node/*.node wasm/lib wasm/pkg wasm/pkg-testing wasm/pkg-archive examples/admin-panel/public/strongroom-web
 	find python -name '__pycache__' -prune -exec rm -rf {} +
 	rm -f python/src/strongroom/*.so

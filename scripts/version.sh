@@ -7,7 +7,7 @@ set -euo pipefail
 VERSION="$(awk '/^\[workspace.package\]/ { inside = 1 } inside && /^version = / { gsub(/[^0-9.]/, ""); print; exit }' Cargo.toml)"
 [ -n "$VERSION" ] || stop "Cargo.toml has no version in [workspace.package]"
 
-for manifest in {core,bindings,wasm,wasm/testing,python,node}/Cargo.toml; do
+for manifest in {core,bindings,wasm,wasm/testing,wasm/archive,python,node}/Cargo.toml; do
   grep -q '^version.workspace = true' "$manifest" || stop "$manifest does not take its version from the workspace"
 done
 for crate in strongroom strongroom-bindings; do
