@@ -28,7 +28,7 @@ export function heldBy(key: SigningKey): Held {
 }
 
 /**
- * A key that signs checkpoints. No vault keeps it: it is given for the call, best by a process that has no keyring's text.
+ * A key that signs checkpoints. No vault keeps it: it is given for the call, and kept apart from the vault's keys.
  *
  * @example
  * const key = SigningKey.generate({ name: "example.com/vault" });
