@@ -76,7 +76,7 @@ def test_every_block_is_in_a_language_that_is_run() -> None:
     assert {language: readme.fences().count(language) for language in set(readme.fences())} == {
         "sh": 1,
         "ts": 1,
-        "python": 9,
+        "python": 10,
         "js": 1,
     }
 
