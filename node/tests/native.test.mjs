@@ -23,11 +23,14 @@ function declared(...names) {
 }
 
 const classes = [
+  "NativeDocument",
+  "NativeFile",
   "NativeKeyring",
   "NativeOpened",
   "NativeSecret",
   "NativeSession",
   "NativeVault",
+  "NativeWatch",
   "NativeWrapped",
 ];
 

@@ -254,7 +254,14 @@ test("a lock that another holds for too long is a conflict", async (t) => {
 function answering(code) {
   const error = Object.assign(new Error("of the server"), { code, severity: "ERROR" });
   const statements = [];
-  const inspection = { server: 160000, encoding: "UTF8", is_replica: false, has_schema: true };
+  const inspection = {
+    server: 160000,
+    encoding: "UTF8",
+    is_replica: false,
+    has_schema: true,
+    is_open: false,
+    strangers: [],
+  };
   const opening = [
     JSON.stringify({ ...inspection, tables: ["secrets", "strongroom_schema"] }),
     1, // the version
