@@ -98,6 +98,11 @@ impl ErrorCode {
     pub fn from_name(name: &str) -> Option<ErrorCode> {
         Self::ALL.iter().copied().find(|code| code.name() == name)
     }
+
+    /// Whether it says that what is stored was altered outside the vault: what is recorded before it is told.
+    pub(crate) const fn is_finding(self) -> bool {
+        matches!(self, ErrorCode::AuditTampered | ErrorCode::RecordTampered)
+    }
 }
 
 impl fmt::Display for ErrorCode {

@@ -4,7 +4,7 @@ use super::Settings;
 use super::transact::{Call, Plan, authorized, transact};
 use super::verify_audit::examine_chain;
 use crate::audit::{Action, Event, Fault, Leaf};
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, Result};
 use crate::flow::{EventQuery, EventScope, Io};
 use crate::ident::{Actor, Slot};
 use crate::policy::Permission;
@@ -80,7 +80,7 @@ pub(super) async fn held_by_history(io: &Io, settings: &Settings, known: &[Event
                 Err(Error::from(&Fault { stream, seq, why }))
             }
         }),
-        Err(error) if matches!(error.code(), ErrorCode::AuditTampered | ErrorCode::RecordTampered) => Ok(Err(error)),
+        Err(error) if error.code().is_finding() => Ok(Err(error)),
         Err(error) => Err(error),
     }
 }

@@ -33,7 +33,7 @@ pub(crate) async fn checkpoint(io: &Io, settings: &Settings, actor: &Actor, key:
         .and_then(|(_, chain)| write_checkpoint(&chain.vault_id, io.now(), &chain.ends, key));
     // A finding is recorded before it is told; other failures found nothing.
     if let Err(error) = &signed
-        && !matches!(error.code(), ErrorCode::AuditTampered | ErrorCode::RecordTampered)
+        && !error.code().is_finding()
     {
         return Err(error.clone());
     }

@@ -53,7 +53,8 @@ pub(crate) async fn copy_to(io: &Io, settings: &Settings, actor: &Actor) -> Resu
     let ready = ready(io, settings, &target).await;
     // What keeps it from being copied is recorded before it is told; other failures found nothing.
     if let Err(error) = &ready
-        && !matches!(error.code(), ErrorCode::InvalidArgument | ErrorCode::AuditTampered | ErrorCode::RecordTampered)
+        && error.code() != ErrorCode::InvalidArgument
+        && !error.code().is_finding()
     {
         return Err(error.clone());
     }

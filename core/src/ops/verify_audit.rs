@@ -12,7 +12,7 @@ use super::transact::{ATTEMPTS, Call, Plan, authorized, conflict, transact};
 use super::unchained::Unchained;
 use crate::audit::{Action, ChainCheck, Checkpoint, Event, Fault, Leaf, VAULT_STREAM};
 use crate::encoding::hex;
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, Result};
 use crate::flow::{EventQuery, EventScope, Io, ListQuery, PAGE_LIMIT};
 use crate::ident::{Actor, Slot};
 use crate::record::{Head, RecordKey, RecordKind, StreamHead, read_mac};
@@ -51,7 +51,7 @@ pub(crate) async fn verify_audit(
     });
     // A finding is recorded before it is told; other failures found nothing.
     if let Err(error) = &found
-        && !matches!(error.code(), ErrorCode::AuditTampered | ErrorCode::RecordTampered)
+        && !error.code().is_finding()
     {
         return found;
     }
@@ -132,7 +132,7 @@ async fn read_chain(io: &Io, settings: &Settings, of: (&[Leaf], &[Slot])) -> Res
             Ok(Some(chain)) => return Ok(chain),
             Ok(None) => {}
             // The root may have been renewed while we read: what is there by now is under another than the one we knew.
-            Err(error) if matches!(error.code(), ErrorCode::AuditTampered | ErrorCode::RecordTampered) => {
+            Err(error) if error.code().is_finding() => {
                 let head = io.load(vec![RecordKey::head()]).await?.pop().flatten();
                 if head.is_none_or(|head| head.mac == scene.head_record.mac) {
                     return Err(error);
