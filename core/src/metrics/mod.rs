@@ -53,6 +53,13 @@ pub(crate) struct Turned {
     pub(crate) due_at: Option<Timestamp>,
 }
 
+impl Turned {
+    /// By what those are left out that are due last.
+    fn due(&self) -> i64 {
+        self.due_at.map_or(i64::MAX, Timestamp::as_millis)
+    }
+}
+
 /// How secrets stand, as an operation found them.
 pub(crate) struct Standings {
     pub(crate) secrets: Vec<((String, String), Turned)>,
@@ -120,10 +127,17 @@ impl Meter {
         findings
     }
 
-    fn stand(&self, standings: Standings) {
+    fn stand(&self, mut standings: Standings) {
+        // Those that are due first are all that is kept: what comes after them is not put in to be taken out again.
+        standings.secrets.sort_unstable_by_key(|(_, turned)| turned.due());
+        let late = standings.secrets.split_off(standings.secrets.len().min(ROTATIONS_MAX));
         let mut counts = self.counts.lock();
         if standings.coverage == Coverage::Whole {
             counts.rotations.clear();
+        }
+        for (slot, _) in &late {
+            counts.rotations.remove(slot);
+            counts.rotations_dropped = counts.rotations_dropped.saturating_add(1);
         }
         for (slot, turned) in standings.secrets {
             counts.turn(slot, turned);
@@ -144,8 +158,7 @@ impl Counts {
         if self.rotations.len() <= ROTATIONS_MAX {
             return;
         }
-        let due = |turned: &Turned| turned.due_at.map_or(i64::MAX, Timestamp::as_millis);
-        if let Some(last) = self.rotations.iter().max_by_key(|(_, turned)| due(turned)).map(|(slot, _)| slot.clone()) {
+        if let Some(last) = self.rotations.iter().max_by_key(|(_, turned)| turned.due()).map(|(slot, _)| slot.clone()) {
             self.rotations.remove(&last);
             self.rotations_dropped = self.rotations_dropped.saturating_add(1);
         }
@@ -253,5 +266,29 @@ impl Commit {
             turned.push(((key.namespace.clone(), key.name.clone()), Some(Turned { at, due_at: put.index.due_at })));
         }
         Commit { events: change_set.events.clone(), turned }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_is_due_later_than_a_thousand_others_is_not_kept_as_it_was() {
+        let of = |name: &str, due: i64| {
+            let turned = Turned { at: None, due_at: Some(Timestamp::from_millis(due)) };
+            ((String::from("default"), String::from(name)), turned)
+        };
+        let meter = Meter::new(None);
+        let stand = |secrets| {
+            meter.stand(Standings { secrets, overdue: 0, coverage: Coverage::AllDue, now: Timestamp::from_millis(0) });
+        };
+        stand(alloc::vec![of("LATE", 1)]);
+        let mut secrets = alloc::vec![of("LATE", 9000)];
+        secrets.extend((0..1000).map(|due| of(&alloc::format!("N{due}"), 2000 - due)));
+        stand(secrets);
+        let counts = meter.counts.lock();
+        assert_eq!((counts.rotations.len(), counts.rotations_dropped), (1000, 1));
+        assert!(!counts.rotations.keys().any(|(_, name)| name == "LATE"));
     }
 }
