@@ -128,9 +128,14 @@ fn what_a_former_root_can_forge_is_not_exported() {
 #[test]
 fn only_what_a_page_told_is_a_place_to_go_on_from() {
     let mut world = lived_in();
-    for after in ["", "chained", "x:1", "-1:", "99999999999999999999:"] {
+    let past_all =
+        ["99999999999999999999:", "18446744073709551615:", "9007199254740993:", "chained:99999999999999999999:"];
+    for after in ["", "chained", "x:1", "-1:"].into_iter().chain(past_all) {
         assert_eq!(code(page(&mut world, ExportFormat::Jsonl, Some(after), 5)), Code::InvalidArgument, "{after:?}");
     }
+    let last = page(&mut world, ExportFormat::Ocsf, Some("9007199254740992:"), 5).unwrap();
+    assert!(last.lines[0].contains("unchained/9007199254740993"), "{:?}", last.lines);
+    page(&mut world, ExportFormat::Jsonl, Some("chained:18446744073709551615:"), 5).unwrap();
     for limit in [0, 5001] {
         let entropy = world.entropy();
         let refused = world.vault.export_audit(&world.actor, ExportFormat::Jsonl, (None, limit), entropy);

@@ -16,6 +16,9 @@ use serde::Serialize;
 /// The most events of one page.
 pub(crate) const EXPORT_PAGE_MAX: u32 = 5000;
 
+/// The most rows outside the chain that can have been exported before: what every host has exactly.
+const ROWS_MAX: u64 = 1 << 53;
+
 /// A page of the history.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ExportedAudit {
@@ -48,7 +51,7 @@ impl Place {
                 let until = Some(until.parse().ok()?);
                 return Some(Place { scope: EventScope::Chained, cursor: cursor(rest), rows: 0, until });
             }
-            let rows = rows.parse().ok()?;
+            let rows = rows.parse().ok().filter(|rows| *rows <= ROWS_MAX)?;
             Some(Place { scope: EventScope::Unchained, cursor: cursor(rest), rows, until: None })
         });
         let message = "that is nowhere that a page of an export ended: give `next` of the page before, as it was told";
@@ -125,7 +128,8 @@ pub(crate) async fn export_audit(
             }
             let vault_id = &scene.head.vault_id;
             let chained = events.iter().map(|event| format.line(event, vault_id, 0));
-            let outside = rows.iter().zip(before..).map(|(row, before)| format.line(row, vault_id, before + 1));
+            let numbers = before.saturating_add(1)..;
+            let outside = rows.iter().zip(numbers).map(|(row, number)| format.line(row, vault_id, number));
             let lines = chained.chain(outside).collect::<Result<Vec<String>>>()?;
             let next = next.as_ref().map(|place| place.to_text(scene.vault_stream.seq));
             Ok(Plan::record(Ok(ExportedAudit { lines, next })))
