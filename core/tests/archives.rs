@@ -269,7 +269,13 @@ fn a_secret_that_can_t_be_opened_or_exported_refuses_the_whole() {
     let rule = r#"{"rules": [{"id": "some", "users": ["alice"], "actions": ["export"], "names": ["A"]}]}"#;
     let policy = Some(Policy::parse(rule).unwrap());
     world.reopen(VaultOptions { policy, ..VaultOptions::default() });
-    assert_eq!(export(&mut world, Exports::All).unwrap_err().code(), Code::PermissionDenied);
+    for exports in [Exports::All, Exports::Namespace("default".into())] {
+        let denied = export(&mut world, exports).unwrap_err();
+        assert_eq!(denied.code(), Code::PermissionDenied);
+        // The names are not the caller's own: they stay where they are.
+        assert!(!denied.message().contains("GONE") && !denied.message().contains("nexus"), "{denied}");
+        assert!(!denied.message().contains(char::is_numeric), "{denied}");
+    }
     assert_eq!(export(&mut world, Exports::Secrets(vec![slot("A")])).unwrap().secrets, 1);
     let lost = World::seeded(33, VaultOptions::default()).keyring;
     world.keyring = lost;

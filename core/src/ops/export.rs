@@ -158,6 +158,10 @@ fn plan(scene: &Scene<'_>, actor: &Actor, (slots, exports): (&[Slot], &Exports))
             }
             // A name that no secret has is not repeated: it may be a value that was pasted in its place.
             Err(error) if error.code() == ErrorCode::SecretNotFound => problems.add("a name", &error),
+            // What was not named by the caller is not named to one who may not export it.
+            Err(error) if error.code() == ErrorCode::PermissionDenied && !matches!(exports, Exports::Secrets(_)) => {
+                return Err(error);
+            }
             Err(error) => problems.add(place.slot, &error),
         }
     }
