@@ -20,6 +20,11 @@ impl Timestamp {
         self.0
     }
 
+    /// Whether RFC 3339 can write it, years 0 to 9999: stores that keep instants as text can keep no other.
+    pub(crate) const fn is_in_calendar(self) -> bool {
+        matches!(self.0, -62_167_219_200_000..=253_402_300_799_999)
+    }
+
     /// Later by so many milliseconds, held at the end of the range.
     pub const fn plus_millis(self, millis: i64) -> Self {
         Timestamp(self.0.saturating_add(millis))
@@ -63,6 +68,16 @@ mod tests {
             (i64::MAX, "9223372036854775807ms"),
         ] {
             assert_eq!(Timestamp::from_millis(millis).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn the_calendar_goes_from_the_year_0_to_9999() {
+        let (first, last) = (-62_167_219_200_000, 253_402_300_799_999);
+        assert_eq!(Timestamp::from_millis(first).to_string(), "0000-01-01T00:00:00.000Z");
+        assert_eq!(Timestamp::from_millis(last).to_string(), "9999-12-31T23:59:59.999Z");
+        for (millis, expected) in [(first - 1, false), (first, true), (last, true), (last + 1, false)] {
+            assert_eq!(Timestamp::from_millis(millis).is_in_calendar(), expected, "{millis}");
         }
     }
 }

@@ -470,7 +470,7 @@ fn what_a_secret_s_line_can_t_say_is_refused() {
         ("no version", |about| about["versions"] = json!([])),
         ("order", |about| about["versions"].as_array_mut().unwrap().reverse()),
         ("a number of 0", |about| about["versions"][1]["number"] = json!(0)),
-        ("a huge number", |about| about["versions"][0]["number"] = json!(u64::MAX)),
+        ("a huge number", |about| about["versions"][0]["number"] = json!((1u64 << 31) + 1)),
         ("a grace of nothing", |about| about["grace"][0]["version"] = json!(7)),
         ("a weak generator", |about| about["generator"] = json!({"kind": "hex", "bytes": 1})),
         ("one event less", |about| about["events"] = json!(1)),
@@ -626,6 +626,114 @@ fn hosts_are_not_told_of_what_happened_elsewhere_by_any_filter() {
         target.store.all_events().iter().partition(|event| event.is_foreign());
     assert!(!foreign.is_empty() && !own.is_empty());
     assert!(!foreign.into_iter().any(|event| all.takes(event)) && own.into_iter().all(|event| all.takes(event)));
+}
+
+#[test]
+fn instants_that_no_calendar_has_or_that_are_to_come_are_refused() {
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    let archive = archive();
+    let now = other().clock.0;
+    let outside = [i64::MIN, -62_167_219_200_001, 253_402_300_800_000, i64::MAX];
+    let to_come = [now + DAY + 60_000, 253_402_300_799_999];
+    let edits: [(&str, bool, fn(&mut Value, i64)); 6] = [
+        ("created_at", true, |about, at| about["created_at"] = json!(at)),
+        ("at", true, |about, at| about["versions"][0]["at"] = json!(at)),
+        ("at of an earlier one", true, |about, at| about["versions"][1]["at"] = json!(at)),
+        ("ended_at", false, |about, at| about["versions"][1]["ended_at"] = json!(at)),
+        ("expires_at", false, |about, at| about["expires_at"] = json!(at)),
+        ("grace", false, |about, at| about["grace"][0]["valid_until"] = json!(at)),
+    ];
+    for (what, has_happened, edit) in edits {
+        for at in outside {
+            let error = refused(&edited(&archive, 0, |about| edit(about, at)), what);
+            assert_eq!(error.code(), Code::BackupInvalid, "{what} {at}");
+            assert!(error.message().contains("years 0 to 9999"), "{what} {at}: {error}");
+        }
+        for at in to_come {
+            let text = edited(&archive, 0, |about| edit(about, at));
+            if has_happened {
+                let error = refused(&text, what);
+                assert!(error.message().contains("more than a day"), "{what} {at}: {error}");
+            } else {
+                import(&mut other(), &text, FAIL).unwrap();
+            }
+        }
+        import(&mut other(), &edited(&archive, 0, |about| edit(about, now + DAY - 60_000)), FAIL).unwrap();
+    }
+    let (header, body) = archive.split_once('\n').unwrap();
+    for at in outside.into_iter().chain(to_come) {
+        let mut header: Value = serde_json::from_str(header).unwrap();
+        header["at"] = json!(at);
+        assert_eq!(refused(&format!("{header}\n{body}"), "made at").code(), Code::BackupInvalid, "{at}");
+    }
+}
+
+#[test]
+fn an_event_of_a_clock_that_was_wrong_spoils_no_other_vault() {
+    let now = other().clock.0;
+    for (ahead, why) in [
+        (253_402_300_801_000 - now, "years 0 to 9999"),
+        (i64::MAX - now - 1000, "years 0 to 9999"),
+        (25 * 60 * 60 * 1000, "more than a day"),
+    ] {
+        let mut source = World::seeded(1, VaultOptions::default());
+        source.clock.0 += ahead;
+        source.set("A", "one").unwrap();
+        let archive = text_of(&export(&mut source, Exports::All).unwrap());
+        assert_eq!(refused(&archive, why).code(), Code::BackupInvalid);
+        // All but the events told as if the clock had been right.
+        let archive = edited(&archive, 0, |about| {
+            about["created_at"] = json!(now);
+            about["versions"][0]["at"] = json!(now);
+        });
+        let (header, body) = archive.split_once('\n').unwrap();
+        let mut header: Value = serde_json::from_str(header).unwrap();
+        header["at"] = json!(now);
+        let error = refused(&format!("{header}\n{body}"), why);
+        assert!(error.message().contains(why), "{error}");
+    }
+}
+
+#[test]
+fn the_last_version_number_that_is_imported_has_room_after_it() {
+    let text = edited(&archive(), 0, |about| about["versions"][0]["number"] = json!(1u64 << 31));
+    let mut target = other();
+    import(&mut target, &text, FAIL).unwrap();
+    assert_eq!(target.set("A", "more").unwrap().version, Some((1 << 31) + 1));
+}
+
+#[test]
+fn a_history_is_refused_at_its_first_event_that_is_wrong_or_too_many() {
+    let archive = archive();
+    let (header, body) = archive.split_once('\n').unwrap();
+    let mut header: Value = serde_json::from_str(header).unwrap();
+    header["events"] = json!(1);
+    let mut lines: Vec<&str> = body.lines().collect();
+    lines[2] = "what is never read";
+    let body = lines.join("\n") + "\n";
+    header["bytes"] = json!(body.len());
+    let error = refused(&format!("{}\n{body}", with_digest(&header, &body)), "too many");
+    assert!(error.message().contains("more events than the header tells"), "{error}");
+    let forged = altered(&archive, |lines| {
+        lines[2] = lines[2].replace("alice", "mallory");
+        lines[3] = "what is never read".into();
+    });
+    assert!(refused(&forged, "forged").message().contains("altered"));
+}
+
+#[test]
+fn an_archive_of_the_first_release_is_read_for_good() {
+    let mut target = other();
+    let report = import(&mut target, include_str!("archive_v1.txt"), FAIL).unwrap();
+    let told: Vec<_> = report.secrets.iter().map(|it| (&*it.namespace, &*it.name, it.version, it.outcome)).collect();
+    let created = ImportOutcome::Created;
+    let expected =
+        [("default", "A", Some(2), created), ("default", "GONE", Some(1), created), ("nexus", "B", Some(1), created)];
+    assert_eq!((told.as_slice(), report.events), (&expected[..], 11));
+    assert_eq!((target.get("A").unwrap(), target.get("GONE").unwrap()), ("a two".into(), "back".into()));
+    assert!(target.act(|v, a, e| v.verify(a, &slot("A"), secret("a one"), e)).unwrap().accepted);
+    assert_eq!(code(target.get("nexus:B")), Code::SecretDisabled);
+    target.verify().unwrap();
 }
 
 #[test]

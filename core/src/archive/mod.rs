@@ -22,6 +22,7 @@ use crate::wire::read_fields;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Serialize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// What an archive begins with, and what says how it is to be read.
 const FORMAT: &str = "strongroom/archive/v1";
@@ -45,7 +46,7 @@ pub(crate) struct Archive {
     pub(crate) vault_id: String,
     pub(crate) at: Timestamp,
     /// What the histories are chained under; random, and of this archive alone.
-    pub(crate) history_key: [u8; 32],
+    pub(crate) history_key: Zeroizing<[u8; 32]>,
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -106,6 +107,12 @@ struct Header {
     history_key: String,
     /// SHA-256 of these bytes, 64 hex digits. Last, so that it is written when they are known.
     digest: String,
+}
+
+impl Drop for Header {
+    fn drop(&mut self) {
+        self.history_key.zeroize();
+    }
 }
 
 read_fields!(Header { format, vault_id, at, secrets, events, bytes, history_key, digest });

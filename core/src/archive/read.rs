@@ -7,12 +7,14 @@ use crate::encoding::{from_base64, from_hex, hex};
 use crate::error::{Error, ErrorCode, Result};
 use crate::ident::Slot;
 use crate::secret::SecretBytes;
+use crate::time::Timestamp;
 use crate::wire::{self, FromJson};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 /// The longest header, in bytes.
 const HEADER_MAX: usize = 1024;
@@ -23,12 +25,15 @@ const SECRET_MIN: usize = 100;
 /// The longest that says who made something, in bytes: old programs wrote more than an actor's id there.
 const BY_MAX: usize = 4096;
 
-/// The largest version number: what every host has exactly.
-const NUMBER_MAX: u64 = (1 << 53) - 1;
+/// The largest version number: whatever comes after it here has room in what every host has exactly, 2^53.
+const NUMBER_MAX: u64 = 1 << 31;
 
-/// Reads an archive. Errors: `BACKUP_INVALID` for what is none, or not whole, or has a history that was tampered with;
-/// `LIMIT_EXCEEDED`; `NAME_INVALID`.
-pub(crate) fn read(archive: &SecretBytes) -> Result<Archive> {
+/// How far the clock of another vault may be ahead of this one's, in milliseconds: 24 hours.
+const AHEAD_MAX: i64 = 24 * 60 * 60 * 1000;
+
+/// Reads an archive at an instant. Errors: `BACKUP_INVALID` for what is none, or not whole, or has a history that was tampered
+/// with, or tells of instants that can't be; `LIMIT_EXCEEDED`; `NAME_INVALID`.
+pub(crate) fn read(archive: &SecretBytes, now: Timestamp) -> Result<Archive> {
     let text = archive.expose();
     if text.len() > ARCHIVE_MAX {
         return Err(limit(&format!("it has more than {ARCHIVE_MAX} bytes")));
@@ -56,14 +61,17 @@ pub(crate) fn read(archive: &SecretBytes) -> Result<Archive> {
     if header.secrets.saturating_add(header.events) > body.len() / SECRET_MIN {
         return Err(invalid("its header promises more than there is"));
     }
+    let latest = now.plus_millis(AHEAD_MAX);
+    check_happened([Some(header.at)], latest)?;
     let vault_id: [u8; 16] = from_hex(&header.vault_id).ok_or_else(|| invalid("its vault's id can't be read"))?;
-    let history_key: [u8; 32] = from_hex(&header.history_key).ok_or_else(|| invalid("its key can't be read"))?;
-    let mut reader = Reader { rest: body, key: MacKey::of(&history_key) };
+    let history_key = from_hex::<32>(&header.history_key).map(Zeroizing::new);
+    let history_key = history_key.ok_or_else(|| invalid("its key can't be read"))?;
+    let mut reader = Reader { rest: body, events_left: header.events, latest, key: MacKey::of(&history_key) };
     let mut entries = Vec::new();
     for index in 0..header.secrets {
         entries.push(reader.entry().map_err(|error| at(index, &error))?);
     }
-    if !reader.rest.is_empty() || entries.iter().map(|entry| entry.history.len()).sum::<usize>() != header.events {
+    if !reader.rest.is_empty() || reader.events_left > 0 {
         return Err(invalid("it does not hold what its header tells"));
     }
     refuse_twins(&entries)?;
@@ -72,6 +80,10 @@ pub(crate) fn read(archive: &SecretBytes) -> Result<Archive> {
 
 struct Reader<'a> {
     rest: &'a [u8],
+    /// Of those that the header promises.
+    events_left: usize,
+    /// What has happened did so until then.
+    latest: Timestamp,
     key: MacKey,
 }
 
@@ -84,7 +96,11 @@ impl<'a> Reader<'a> {
 
     fn entry(&mut self) -> Result<Entry> {
         let about: About = parse(self.line(LINE_MAX)?).map_err(|fault| invalid(&fault))?;
-        check(&about)?;
+        check(&about, self.latest)?;
+        self.events_left = self
+            .events_left
+            .checked_sub(about.events)
+            .ok_or_else(|| invalid("its history: it has more events than the header tells"))?;
         let mut values = Vec::new();
         for text in self.line(ARCHIVE_MAX)?.split(|byte| *byte == b' ') {
             if values.len() == about.versions.len() {
@@ -97,20 +113,22 @@ impl<'a> Reader<'a> {
         }
         let mut history: Vec<Event> = Vec::new();
         for _ in 0..about.events {
-            let event = parse(self.line(LINE_MAX)?).map_err(|fault| invalid(&format!("its history: {fault}")))?;
+            let event: Event =
+                parse(self.line(LINE_MAX)?).map_err(|fault| invalid(&format!("its history: {fault}")))?;
+            check_happened([event.at], self.latest)?;
+            verify_enclosed((history.last(), &event), (&about.namespace, &about.name), &self.key)
+                .map_err(|why| invalid(&format!("its history: {why}")))?;
             history.push(event);
         }
         if history.last().and_then(|event| event.mac.as_ref()) != about.end.as_ref() {
             return Err(invalid("its history: it does not end where it should"));
         }
-        verify_enclosed(&history, (&about.namespace, &about.name), &self.key)
-            .map_err(|why| invalid(&format!("its history: {why}")))?;
         Ok(Entry { about, values, history })
     }
 }
 
 /// What a secret's own line must be, whatever vault it is for.
-fn check(about: &About) -> Result<()> {
+fn check(about: &About, latest: Timestamp) -> Result<()> {
     let slot = Slot::parse(Some(&about.namespace), &about.name)?;
     // Nothing here is a path. A name that climbs out of a folder was made for somebody who takes it for one.
     if [slot.namespace(), slot.name()].iter().any(|text| text.split('/').any(|part| part == "." || part == "..")) {
@@ -118,11 +136,11 @@ fn check(about: &About) -> Result<()> {
     }
     let numbers = || about.versions.iter().map(|version| version.number);
     let falls = numbers().zip(numbers().skip(1)).all(|(newer, older)| newer > older);
-    if !(1..=VERSIONS_MAX).contains(&about.versions.len())
-        || !falls
-        || numbers().any(|number| !(1..=NUMBER_MAX).contains(&number))
-    {
+    if !(1..=VERSIONS_MAX).contains(&about.versions.len()) || !falls {
         return Err(invalid("its versions are not 1 to 10, newest first"));
+    }
+    if numbers().any(|number| !(1..=NUMBER_MAX).contains(&number)) {
+        return Err(invalid(&format!("a version's number is not one of 1 to {NUMBER_MAX}")));
     }
     let by = about.versions.iter().map(|version| &version.by).chain([&about.created_by]).flatten();
     if by.into_iter().any(|text| text.len() > BY_MAX || text.contains(char::is_control)) {
@@ -131,6 +149,27 @@ fn check(about: &About) -> Result<()> {
     let previous = |number: u64| numbers().skip(1).any(|other| other == number);
     if about.grace.len() >= VERSIONS_MAX || !about.grace.iter().all(|grace| previous(grace.version)) {
         return Err(invalid("a grace is of no previous version"));
+    }
+    check_happened(about.versions.iter().map(|version| version.at).chain([about.created_at]), latest)?;
+    // When a value ends, or ended, was told of it before: that may be to come.
+    let ends = about.versions.iter().map(|version| version.ended_at).chain([about.expires_at]).flatten();
+    if ends.chain(about.grace.iter().map(|grace| grace.valid_until)).any(|at| !at.is_in_calendar()) {
+        return Err(invalid(OUT_OF_CALENDAR));
+    }
+    Ok(())
+}
+
+const OUT_OF_CALENDAR: &str = "it tells of an instant outside the years 0 to 9999";
+
+/// Errors: `BACKUP_INVALID` for what can't have happened when it is said to.
+fn check_happened(instants: impl IntoIterator<Item = Option<Timestamp>>, latest: Timestamp) -> Result<()> {
+    for at in instants.into_iter().flatten() {
+        if !at.is_in_calendar() {
+            return Err(invalid(OUT_OF_CALENDAR));
+        }
+        if at > latest {
+            return Err(invalid("it tells of something that happened more than a day from now: look at both clocks"));
+        }
     }
     Ok(())
 }

@@ -39,10 +39,10 @@ pub(crate) fn write(archive: &Archive) -> Result<SecretBytes> {
         secrets: entries.len(),
         events: entries.iter().map(|entry| entry.history.len()).sum(),
         bytes,
-        history_key: hex(&archive.history_key),
+        history_key: hex(&*archive.history_key),
         digest: hex(&[0; 32]),
     };
-    let header = line(&header)?;
+    let header = Zeroizing::new(line(&header)?);
     if header.len() + 1 + bytes > ARCHIVE_MAX {
         return Err(too_large(&format!(
             "it has at most {ARCHIVE_MAX} bytes; export without the history, or a namespace or names at a time"

@@ -52,30 +52,27 @@ pub(crate) fn enclose(events: &mut [Event], key: &MacKey) {
     }
 }
 
-/// Whether events are those of a name, as an archive's key chained them. Errors: what is wrong.
+/// Whether an event is one of a name and follows the one before it, if there is one, as an archive's key chained them. Errors:
+/// what is wrong.
 pub(crate) fn verify_enclosed(
-    events: &[Event],
+    (before, event): (Option<&Event>, &Event),
     (namespace, name): (&str, &str),
     key: &MacKey,
 ) -> Result<(), &'static str> {
-    let mut last = None;
-    for event in events {
-        if event.namespace.as_deref() != Some(namespace) || event.name.as_deref() != Some(name) {
-            return Err("an event is of another secret");
-        }
-        if event.at.is_none() || event.action.is_none() || event.outcome.is_none() {
-            return Err("an event does not say what happened");
-        }
-        if !event.is_plain() {
-            return Err("an event holds what no vault writes there");
-        }
-        if event.prev_mac.as_ref() != last {
-            return Err("an event is missing, or out of order");
-        }
-        if !event.is_authentic(key) {
-            return Err("an event was altered");
-        }
-        last = event.mac.as_ref();
+    if event.namespace.as_deref() != Some(namespace) || event.name.as_deref() != Some(name) {
+        return Err("an event is of another secret");
+    }
+    if event.at.is_none() || event.action.is_none() || event.outcome.is_none() {
+        return Err("an event does not say what happened");
+    }
+    if !event.is_plain() {
+        return Err("an event holds what no vault writes there");
+    }
+    if event.prev_mac.as_ref() != before.and_then(|before| before.mac.as_ref()) {
+        return Err("an event is missing, or out of order");
+    }
+    if !event.is_authentic(key) {
+        return Err("an event was altered");
     }
     Ok(())
 }

@@ -25,6 +25,7 @@ use crate::time::Timestamp;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use zeroize::Zeroizing;
 
 /// How many secrets are read and recorded at a time.
 const PAGE: usize = 100;
@@ -89,7 +90,7 @@ pub(crate) async fn export(
     let mut archive = Archive {
         vault_id: String::new(),
         at: io.now(),
-        history_key: io.with_entropy(make_bytes)?,
+        history_key: io.with_entropy(make_bytes).map(Zeroizing::new)?,
         entries: Vec::new(),
     };
     for page in slots.chunks(PAGE) {

@@ -103,7 +103,7 @@ pub(crate) async fn import(
     options: ImportOptions,
 ) -> Result<ImportReport> {
     let read = match io.take_offered().as_slice() {
-        [archive] => archive::read(archive),
+        [archive] => archive::read(archive, io.now()),
         _ => Err(Error::new(ErrorCode::InvalidArgument, "one archive is to be offered before the first step")),
     };
     let Archive { vault_id, at, entries, .. } = match read {
