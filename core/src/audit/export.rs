@@ -45,8 +45,6 @@ impl ExportFormat {
 const VERSION: &str = "1.3.0";
 const CATEGORY: u32 = 3;
 const CLASS: u32 = 3004;
-/// 9999-12-31T23:59:59.999Z: what RFC 3339 can write.
-const LAST: i64 = 253_402_300_799_999;
 
 #[derive(Serialize)]
 struct CloudEvent<'a> {
@@ -93,7 +91,7 @@ struct Metadata<'a> {
     uid: String,
     log_name: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    event_code: Option<&'a str>,
+    event_code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     correlation_uid: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,6 +137,15 @@ struct Unmapped<'a> {
     digest: Option<&'a str>,
     prev_mac: Option<&'a str>,
     mac: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    imported: Option<Imported<'a>>,
+}
+
+/// What an event of another vault says of that vault: nothing that this one knows.
+#[derive(Serialize)]
+struct Imported<'a> {
+    secret_uid: Option<&'a str>,
+    rule: Option<&'a str>,
 }
 
 impl<'a> CloudEvent<'a> {
@@ -147,16 +154,15 @@ impl<'a> CloudEvent<'a> {
             (Some(stream), Some(seq)) => format!("{stream}/{seq}"),
             _ => format!("unchained/{row}"),
         };
-        let action = event.action.as_deref();
         let place = event.name.as_deref().map(|name| match &event.namespace {
             Some(namespace) => format!("{namespace}/{name}"),
             None => name.to_string(),
         });
-        let time = event.at.filter(|at| (0..=LAST).contains(&at.as_millis()));
+        let time = event.at.filter(|at| at.is_in_calendar());
         CloudEvent {
             specversion: "1.0",
             source: format!("strongroom:vault:{vault_id}"),
-            kind: format!("strongroom.audit.{}", action.unwrap_or("unknown")),
+            kind: format!("strongroom.audit.{}", action(event).as_deref().unwrap_or("unknown")),
             subject: place.clone(),
             time: time.map(|at| at.to_string()),
             datacontenttype: "application/json",
@@ -177,8 +183,9 @@ impl<'a> Ocsf<'a> {
             None => (0, "Unknown"),
         };
         let (severity_id, severity) = if status_id == 2 { (2, "Low") } else { (1, "Informational") };
+        let here = |field: &'a Option<String>| text(field).filter(|_| !event.is_foreign());
         let entity = match place {
-            Some(_) => Entity { kind: "Secret", name: place, uid: text(&event.secret_uid) },
+            Some(_) => Entity { kind: "Secret", name: place, uid: here(&event.secret_uid) },
             None => Entity { kind: "Vault", name: None, uid: Some(vault_id) },
         };
         Ocsf {
@@ -200,7 +207,7 @@ impl<'a> Ocsf<'a> {
                 product: Product { name: "strongroom", vendor_name: "strongroom" },
                 uid,
                 log_name: "audit",
-                event_code: text(&event.action),
+                event_code: action(event),
                 correlation_uid: text(&event.operation_id),
                 sequence: event.seq,
             },
@@ -211,20 +218,32 @@ impl<'a> Ocsf<'a> {
                 platform: text(&event.platform),
                 outcome: text(&event.outcome),
                 reason: text(&event.reason),
-                rule: text(&event.rule),
+                rule: here(&event.rule),
                 epoch: event.epoch,
                 digest: text(&event.digest),
                 prev_mac: text(&event.prev_mac),
                 mac: text(&event.mac),
+                imported: event
+                    .is_foreign()
+                    .then(|| Imported { secret_uid: text(&event.secret_uid), rule: text(&event.rule) }),
             },
         }
     }
+}
+
+/// What was done, told apart where it was in another vault: no rule for this one's reads and writes is about that.
+fn action(event: &Event) -> Option<String> {
+    let imported = if event.is_foreign() { "imported." } else { "" };
+    event.action.as_deref().map(|action| format!("{imported}{action}"))
 }
 
 /// OCSF's number and name of what was done.
 fn activity(event: &Event) -> (u32, &str) {
     let is_success = event.outcome.as_deref() == Some(Outcome::Success.name());
     let Some(name) = event.action.as_deref() else { return (0, "Unknown") };
+    if event.is_foreign() {
+        return (99, name);
+    }
     match Action::from_name(name) {
         Some(Action::Init | Action::Adopted) => (1, "Create"),
         // What makes a secret stands in the vault's stream.
@@ -344,6 +363,25 @@ mod tests {
         for (action, expected) in [("export", 2), ("copy_to", 2), ("import", 3), ("rotate", 3), ("exported", 99)] {
             assert_eq!(activity_of(action), expected, "{action}");
         }
+    }
+
+    #[test]
+    fn what_happened_in_another_vault_is_told_apart_and_names_nothing_of_this_one() {
+        let foreign = Event {
+            stream: Some(format!("imported:{}", "0f".repeat(16))),
+            action: Some("get".into()),
+            rule: Some("theirs".into()),
+            ..event()
+        };
+        let line = exported(&foreign, ExportFormat::Ocsf);
+        let data = line["data"].clone();
+        assert_eq!((&line["type"], &data["activity_id"]), (&json!("strongroom.audit.imported.get"), &json!(99)));
+        assert_eq!(data["metadata"]["event_code"], "imported.get");
+        assert_eq!(data["entity"], json!({ "type": "Secret", "name": "default/A" }));
+        let theirs = json!({ "secret_uid": "ab".repeat(16), "rule": "theirs" });
+        assert_eq!((&data["unmapped"]["rule"], &data["unmapped"]["imported"]), (&Value::Null, &theirs));
+        let own = exported(&event(), ExportFormat::Ocsf);
+        assert_eq!(own["data"]["unmapped"].get("imported"), None);
     }
 
     #[test]
