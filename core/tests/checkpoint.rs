@@ -334,3 +334,12 @@ fn a_checkpoint_of_a_busy_vault_holds_and_so_does_what_is_verified_against_it_me
     world.store = store;
     world.verify_against(&kept).unwrap();
 }
+
+#[test]
+fn a_checkpoint_of_the_first_release_is_read_for_good() {
+    let kept = include_str!("checkpoint_v1.txt");
+    let checkpoint = Checkpoint::parse(kept, &[signing_key(1).verifier()]).unwrap();
+    assert_eq!(checkpoint.leaves().len(), 4);
+    assert_eq!(checkpoint.leaves().last().map(|leaf| (leaf.stream.as_str(), leaf.seq)), Some(("vault", 6)));
+    assert!(Checkpoint::parse(&kept.replacen('1', "2", 1), &[signing_key(1).verifier()]).is_err());
+}
