@@ -119,9 +119,9 @@ pub(crate) fn import(vault: &Vault, given: &mut Given, actor: &Actor) -> Operati
     };
     let run = if dry_run.unwrap_or_default() { Run::Dry } else { Run::Real };
     let options = ImportOptions { on_conflict: on_conflict.unwrap_or(IfExists::Fail), run };
-    let file = Some(given.value()?);
-    let flow = vault.import(actor, options, Box::new(OsEntropy));
-    Ok(Box::new(Importing { flow, file, with, offered: Vec::new(), unopened: None }))
+    let file = given.value()?;
+    let open = Box::new(move |offered| with.open(file, offered));
+    Ok(Box::new(Importing { flow: vault.import_sealed(actor, (options, open), Box::new(OsEntropy)) }))
 }
 
 /// What a file is opened with.
@@ -153,31 +153,12 @@ impl With {
 
 struct Importing {
     flow: Flow<ImportReport>,
-    /// Until the first step.
-    file: Option<SecretBytes>,
-    with: With,
-    offered: Vec<SecretBytes>,
-    /// Why the file could not be opened.
-    unopened: Option<Error>,
 }
 
 impl Told for Importing {
     fn step(&mut self, now: Timestamp, reply: Option<Reply>) -> Result<Step<Outcome>> {
-        if let Some(file) = self.file.take() {
-            match self.with.open(file, std::mem::take(&mut self.offered)) {
-                Ok(archive) => self.flow.offer(archive),
-                // The core refuses what is no archive, on the record; the reason is told here.
-                Err(error) => {
-                    self.flow.offer(SecretBytes::new(Vec::new()));
-                    self.unopened = Some(error);
-                }
-            }
-        }
         Ok(match self.flow.step(now, reply)? {
             Step::Ask { number, request } => Step::Ask { number, request },
-            Step::Done(Err(error)) if error.code() == ErrorCode::BackupInvalid => {
-                Step::Done(Err(self.unopened.take().unwrap_or(error)))
-            }
             Step::Done(result) => {
                 Step::Done(result.map(|report| Outcome { told: json_of(&report), values: Vec::new() }))
             }
@@ -185,7 +166,7 @@ impl Told for Importing {
     }
 
     fn offer(&mut self, value: SecretBytes) {
-        self.offered.push(value);
+        self.flow.offer(value);
     }
 
     fn take_shown(&mut self) -> Option<SecretBytes> {
@@ -197,7 +178,7 @@ impl Told for Importing {
     }
 
     fn is_long(&self) -> bool {
-        self.file.is_some()
+        true
     }
 }
 

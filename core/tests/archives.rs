@@ -14,6 +14,8 @@ mod support;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use strongroom::audit::{AccessFinding, AccessRules, Event, EventFilter, SharedWatch};
 use strongroom::generate::Generator;
 use strongroom::ops::{
@@ -330,6 +332,47 @@ fn who_may_not_write_every_name_imports_nothing_and_learns_nothing() {
         target.actor = actor("mallory");
         assert_eq!(code(import(&mut target, "no archive", FAIL)), Code::PermissionDenied);
     }
+}
+
+#[test]
+fn nothing_is_opened_for_who_may_import_nothing() {
+    let mut target = other();
+    target.set("A", "mine").unwrap();
+    let rule = r#"{"rules": [{"id": "some", "users": ["bob"], "actions": ["write"], "names": ["A"]}]}"#;
+    target.reopen(VaultOptions { policy: Some(Policy::parse(rule).unwrap()), ..VaultOptions::default() });
+    let sealed = |world: &mut World| {
+        let opened = Arc::new(AtomicBool::new(false));
+        let (told, text) = (Arc::clone(&opened), archive());
+        let open = move |offered: Vec<SecretBytes>| {
+            assert_eq!(offered, [secret("passphrase")]);
+            told.store(true, Ordering::Relaxed);
+            Ok(secret(&text))
+        };
+        let done = world.act(|v, a, e| {
+            let mut flow = v.import_sealed(a, (REPLACE, Box::new(open)), e);
+            flow.offer(secret("passphrase"));
+            flow
+        });
+        (code(done), opened.load(Ordering::Relaxed))
+    };
+    // Who may write something is told which of the names are not theirs.
+    assert_eq!(sealed(&mut target), (Code::PermissionDenied, true));
+    target.actor = actor("mallory");
+    let events = target.store.all_events().len();
+    assert_eq!(sealed(&mut target), (Code::PermissionDenied, false));
+    let [event] = &target.store.all_events()[events..] else { panic!("not one event") };
+    assert_eq!((event.action.as_deref(), event.outcome.as_deref()), (Some("import"), Some("denied")));
+}
+
+#[test]
+fn what_can_t_be_opened_is_refused_on_the_record_with_its_own_reason() {
+    let mut target = other();
+    let refused = target.act(|v, a, e| {
+        let open = |_| Err(Error::new(Code::LimitExceeded, "too much work"));
+        v.import_sealed(a, (FAIL, Box::new(open)), e)
+    });
+    assert_eq!(refused.unwrap_err().message(), "too much work");
+    assert_eq!(target.last_event().code.as_deref(), Some("LIMIT_EXCEEDED"));
 }
 
 #[test]

@@ -122,6 +122,9 @@ fn operations(spare: KeyId, (grant, open): (&str, &str), attested: &Checkpoint) 
         v.export(a, (Exports::Secrets(vec![slot("A")]), WithHistory::No), e).unwrap()
     });
     op!("import", Some(P::Write), |v, a, e| support::importing(v, a, "A", e));
+    op!("import_sealed", Some(P::Write), |v, a, e| {
+        v.import_sealed(a, (support::REPLACING, Box::new(|_| Ok(support::archive_of("A")))), e)
+    });
     op!("provision", Some(P::Write), |v, a, e| v.provision(a, support::needs(&["A"]), e));
     op!("check", Some(P::Read), |v, a, e| v.check(a, support::needs(&["A"]), e));
     op!("resolve", Some(P::Read), |v, a, e| v.resolve(a, (&Json::Text("secret:A".into()), None), e).unwrap());

@@ -6,7 +6,7 @@ use super::many::{IfExists, Run};
 use super::place::{Place, Problems, places};
 use super::scene::{Scene, expected};
 use super::set::{Found, Setting, secret_with};
-use super::transact::{Access, Call, Detail, Each, EventPlan, Plan, Writes, transact};
+use super::transact::{Access, Call, Detail, Each, EventPlan, Plan, Writes, authorized, transact};
 use crate::archive::{self, About, AboutVersion, Archive, Entry};
 use crate::audit::Action;
 use crate::crypto::sealed;
@@ -91,34 +91,40 @@ pub enum ImportOutcome {
     Refused,
 }
 
-/// Imports the archive that is offered.
+/// What makes an archive of what is offered: of a passphrase, for one that is sealed in a file.
+pub type Opening = Box<dyn FnOnce(Vec<SecretBytes>) -> Result<SecretBytes> + Send>;
+
+/// The one archive that is offered, as it is.
+pub(crate) fn opened(offered: Vec<SecretBytes>) -> Result<SecretBytes> {
+    let [archive] = <[SecretBytes; 1]>::try_from(offered)
+        .map_err(|_| Error::new(ErrorCode::InvalidArgument, "one archive is to be offered before the first step"))?;
+    Ok(archive)
+}
+
+/// Imports the archive that is offered, once it is opened.
 ///
-/// Errors: `BACKUP_INVALID`, `LIMIT_EXCEEDED`, `NAME_INVALID` for what is no good archive; one that tells all problems:
-/// `PERMISSION_DENIED`, `SECRET_EXISTS`, `VALUE_INVALID`, `VERSION_COMPROMISED`, `SECRET_EXPIRED`, `LIMIT_EXCEEDED`,
-/// `RECORD_TAMPERED`; those of [`transact`].
+/// Errors: those of opening it; `BACKUP_INVALID`, `LIMIT_EXCEEDED`, `NAME_INVALID` for what is no good archive; one that tells
+/// all problems: `PERMISSION_DENIED`, `SECRET_EXISTS`, `VALUE_INVALID`, `VERSION_COMPROMISED`, `SECRET_EXPIRED`,
+/// `LIMIT_EXCEEDED`, `RECORD_TAMPERED`; those of [`transact`].
 pub(crate) async fn import(
     io: &Io,
     settings: &Settings,
     actor: &Actor,
-    options: ImportOptions,
+    (options, open): (ImportOptions, Opening),
 ) -> Result<ImportReport> {
-    let read = match io.take_offered().as_slice() {
-        [archive] => archive::read(archive, io.now()),
-        _ => Err(Error::new(ErrorCode::InvalidArgument, "one archive is to be offered before the first step")),
-    };
+    let (alone, offered) = (Call::of_namespace(Action::Import, actor, None), io.take_offered());
+    // To open an archive and to read it can take a second and much memory: not for somebody who may import nothing at all.
+    authorized(io, settings, &alone).await?;
+    let read = open(offered).and_then(|archive| archive::read(&archive, io.now()));
     let Archive { vault_id, at, entries, .. } = match read {
         Ok(archive) => archive,
-        // Whoever may not import is told that and no more.
-        Err(refusal) => {
-            let call = Call::of_namespace(Action::Import, actor, None);
-            return transact(io, settings, &call, |_, _| Err(refusal.clone())).await;
-        }
+        Err(refusal) => return transact(io, settings, &alone, |_, _| Err(refusal.clone())).await,
     };
     let slots: Result<Vec<Slot>> =
         entries.iter().map(|entry| Slot::parse(Some(&entry.about.namespace), &entry.about.name)).collect();
     let slots = slots?;
     let call = match slots.as_slice() {
-        [] => Call::of_namespace(Action::Import, actor, None),
+        [] => alone,
         slots => Call::of_many(Action::Import, actor, slots),
     };
     transact(io, settings, &call, |scene, entropy| {

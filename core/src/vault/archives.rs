@@ -5,7 +5,7 @@ use crate::entropy::Entropy;
 use crate::error::Result;
 use crate::flow::Flow;
 use crate::ident::{Actor, Slot};
-use crate::ops::{self, Exported, Exports, ImportOptions, ImportReport, WithHistory};
+use crate::ops::{self, Exported, Exports, ImportOptions, ImportReport, Opening, WithHistory};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
@@ -69,7 +69,19 @@ impl Vault {
     /// `NAME_INVALID`, `LIMIT_EXCEEDED` for what is no good archive; all problems of its secrets in one: `SECRET_EXISTS`,
     /// `VALUE_INVALID`, `VERSION_COMPROMISED`, `SECRET_EXPIRED`.
     pub fn import(&self, actor: &Actor, options: ImportOptions, entropy: Box<dyn Entropy>) -> Flow<ImportReport> {
+        self.import_sealed(actor, (options, Box::new(ops::opened)), entropy)
+    }
+
+    /// [`Vault::import`] of an archive that a host has sealed, such as in an age file. `open` makes the archive of what was offered
+    /// before the first step, and is called only where the actor may import anything at all: it may take a second, and much
+    /// memory. Errors of the flow besides: those of `open`.
+    pub fn import_sealed(
+        &self,
+        actor: &Actor,
+        (options, open): (ImportOptions, Opening),
+        entropy: Box<dyn Entropy>,
+    ) -> Flow<ImportReport> {
         let (settings, actor) = (Arc::clone(&self.settings), actor.clone());
-        self.flow(entropy, move |io| async move { ops::import(&io, &settings, &actor, options).await })
+        self.flow(entropy, move |io| async move { ops::import(&io, &settings, &actor, (options, open)).await })
     }
 }

@@ -14,7 +14,7 @@ use strongroom::keyring::SigningKey;
 use strongroom::manifest::Manifest;
 use strongroom::ops::{
     Assignment, Exports, IfExists, ImportOptions, ImportReport, ManyOptions, NewValue, PlainValues, Proposed, Rotation,
-    Setting, WithHistory, Written,
+    Run, Setting, WithHistory, Written,
 };
 use strongroom::record::{Change, Columns, Counters, Record, RecordKey, RecordKind};
 use strongroom::store::MemoryStore;
@@ -167,13 +167,20 @@ pub(crate) fn assignments(given: &[(&str, &str)]) -> (Vec<Assignment>, ManyOptio
 
 /// The import of an archive that another vault made of a secret of that name, over what is there.
 pub(crate) fn importing(vault: &Vault, actor: &Actor, name: &str, entropy: Box<dyn Entropy>) -> Flow<ImportReport> {
+    offered_import(vault, actor, archive_of(name).expose(), entropy)
+}
+
+/// An archive that another vault made of a secret of that name.
+pub(crate) fn archive_of(name: &str) -> SecretBytes {
     let mut world = World::seeded(5, VaultOptions::default());
     world.set(name, "foreign one").unwrap();
     world.rotate(name, "new").unwrap();
     let exports = Exports::Secrets(vec![slot(name)]);
-    let exported = world.act(|v, a, e| v.export(a, (exports, WithHistory::Yes), e).unwrap()).unwrap();
-    offered_import(vault, actor, exported.archive.expose(), entropy)
+    world.act(|v, a, e| v.export(a, (exports, WithHistory::Yes), e).unwrap()).unwrap().archive
 }
+
+/// An import over what is there.
+pub(crate) const REPLACING: ImportOptions = ImportOptions { on_conflict: IfExists::Replace, run: Run::Real };
 
 /// The import of an archive, over what is there.
 pub(crate) fn offered_import(
@@ -182,8 +189,7 @@ pub(crate) fn offered_import(
     archive: &[u8],
     entropy: Box<dyn Entropy>,
 ) -> Flow<ImportReport> {
-    let options = ImportOptions { on_conflict: IfExists::Replace, ..ImportOptions::default() };
-    let mut flow = vault.import(actor, options, entropy);
+    let mut flow = vault.import(actor, REPLACING, entropy);
     flow.offer(SecretBytes::copy_of(archive));
     flow
 }
