@@ -31,7 +31,7 @@ export interface ImportOptions extends ActorOptions {
   identities?: (Text | Secret)[] | undefined;
   /** They fail the whole unless told otherwise. */
   onConflict?: SetManyOptions["ifExists"];
-  /** Whether it is told alone what would be done. */
+  /** Whether it is told alone what would be done; that it was asked is recorded. */
   dryRun?: boolean | undefined;
 }
 
@@ -53,7 +53,10 @@ export interface ImportReport {
 export interface Imported {
   namespace: string;
   name: string;
-  /** `unchanged`: it has that value already; `refused`, in dry runs alone: nothing can be imported because of it. */
+  /**
+   * `unchanged`: it has that value already, which is told to its readers alone, others replace it; `refused`, in dry runs alone: nothing
+   * can be imported because of it.
+   */
   outcome: "created" | "replaced" | "unchanged" | "skipped" | "refused";
   /** The version that is current then; absent for one that is refused. */
   version: number | undefined;

@@ -23,6 +23,7 @@ use strongroom::ops::{
     Rotation, Run, Setting, WithHistory, WithoutGenerator,
 };
 use strongroom::policy::Policy;
+use strongroom::record::Record;
 use strongroom::rotation::Sensitivity;
 use strongroom::store::{Host, drive_with};
 use strongroom::{Error, ErrorCode as Code, Leaked, Result, SecretBytes, Timestamp, VaultOptions};
@@ -307,7 +308,13 @@ fn conflicts_fail_are_skipped_or_replaced_and_a_dry_run_writes_nothing() {
         target.store = before.clone();
         let dry = import(&mut target, &archive, ImportOptions { on_conflict, run: Run::Dry }).unwrap();
         assert_eq!((outcomes(&dry), dry.dry_run), (expected.to_vec(), true));
-        assert!(target.store.records().eq(before.records()) && target.store.all_events() == before.all_events());
+        let of_secrets = |it: &&Record| !it.key.namespace.is_empty();
+        assert!(target.store.records().filter(of_secrets).eq(before.records().filter(of_secrets)));
+        // It told what there is, and that is in the history.
+        let [events @ .., event] = target.store.all_events() else { panic!("no event") };
+        assert_eq!(events, before.all_events());
+        let told = (event.action.as_deref(), event.actor.as_deref(), event.reason.as_deref());
+        assert_eq!(told, (Some("import"), Some("bob"), None));
         let done = import(&mut target, &archive, ImportOptions { on_conflict, run: Run::Real }).unwrap();
         assert_eq!(ImportReport { dry_run: true, ..done.clone() }, dry);
         target.verify().unwrap();
@@ -376,15 +383,39 @@ fn what_can_t_be_opened_is_refused_on_the_record_with_its_own_reason() {
 }
 
 #[test]
+fn whether_a_value_is_a_secret_s_own_is_told_to_its_readers_alone() {
+    let exports = Exports::Secrets(vec![slot("GONE")]);
+    let archive = text_of(&export(&mut lived_in(), exports).unwrap());
+    for (actions, expected) in [
+        (r#""write""#, ImportOutcome::Replaced),
+        (r#""write", "list""#, ImportOutcome::Replaced),
+        (r#""write", "read""#, ImportOutcome::Unchanged),
+    ] {
+        for run in [Run::Dry, Run::Real] {
+            let mut reports = ["back", "another"].map(|value| {
+                let mut target = other();
+                target.set("GONE", value).unwrap();
+                let rule = format!(r#"{{"rules": [{{"id": "some", "users": ["bob"], "actions": [{actions}]}}]}}"#);
+                target.reopen(VaultOptions { policy: Some(Policy::parse(&rule).unwrap()), ..VaultOptions::default() });
+                import(&mut target, &archive, ImportOptions { run, ..REPLACE }).unwrap()
+            });
+            assert_eq!(reports[0].secrets[0].outcome, expected, "{actions}");
+            reports[1].secrets[0].outcome = expected;
+            reports[1].secrets[0].version = Some(if expected == ImportOutcome::Unchanged { 1 } else { 2 });
+            if expected == ImportOutcome::Unchanged {
+                reports[1].events = 0;
+            }
+            assert_eq!(reports[0], reports[1], "{actions}");
+        }
+    }
+}
+
+#[test]
 fn what_leaked_stays_so_and_comes_back_nowhere() {
     let mut source = lived_in();
     source.set("MADE", "leaked").unwrap();
     source.act(|v, a, e| v.rotate(a, &slot("MADE"), Rotation::to(NewValue::Generated(Generator::Uuid)), e)).unwrap();
     source.set("LEFT", "left").unwrap();
-    let emergency = |world: &mut World, name: &str| {
-        let what = (Leaked::Secret(slot(name)), WithoutGenerator::Keep);
-        world.act(|v, a, e| v.emergency_rotate(a, what, (None, 9), e).unwrap()).unwrap();
-    };
     emergency(&mut source, "MADE");
     source.set("MADE", "after").unwrap();
     emergency(&mut source, "LEFT");
@@ -414,6 +445,95 @@ fn what_leaked_stays_so_and_comes_back_nowhere() {
     target.delete("MADE").unwrap();
     assert_eq!(code(import(&mut target, &made, FAIL)), Code::VersionCompromised);
     target.verify().unwrap();
+}
+
+/// An archive of a secret whose first value leaked, and which has the value `after` now.
+fn archive_of_a_leak() -> String {
+    let mut source = World::seeded(1, VaultOptions::default());
+    source.set("MADE", "leaked").unwrap();
+    source.act(|v, a, e| v.rotate(a, &slot("MADE"), Rotation::to(NewValue::Generated(Generator::Uuid)), e)).unwrap();
+    emergency(&mut source, "MADE");
+    source.set("MADE", "after").unwrap();
+    text_of(&export(&mut source, Exports::Secrets(vec![slot("MADE")])).unwrap())
+}
+
+fn emergency(world: &mut World, name: &str) {
+    let what = (Leaked::Secret(slot(name)), WithoutGenerator::Keep);
+    world.act(|v, a, e| v.emergency_rotate(a, what, (None, 9), e).unwrap()).unwrap();
+}
+
+#[test]
+fn a_secret_that_stays_as_it_is_learns_what_leaked_elsewhere_all_the_same() {
+    let archive = archive_of_a_leak();
+    let skip = ImportOptions { on_conflict: IfExists::Skip, ..FAIL };
+    for (mine, options, expected) in
+        [("mine", skip, ImportOutcome::Skipped), ("after", REPLACE, ImportOutcome::Unchanged)]
+    {
+        let mut target = other();
+        target.set("MADE", "leaked").unwrap();
+        let rotation = Rotation { grace_millis: Some(900_000), ..Rotation::to(secret(mine)) };
+        target.act(|v, a, e| v.rotate(a, &slot("MADE"), rotation, e)).unwrap();
+        let accepts =
+            |world: &mut World| world.act(|v, a, e| v.verify(a, &slot("MADE"), secret("leaked"), e)).unwrap().accepted;
+        assert!(accepts(&mut target));
+        let report = import(&mut target, &archive, options).unwrap();
+        assert_eq!((report.secrets[0].outcome, report.secrets[0].version), (expected, Some(2)));
+        assert_eq!(report.events, 0);
+        let event = target.store.all_events().iter().rfind(|event| event.name.is_some()).unwrap();
+        assert_eq!((event.action.as_deref(), event.reason.as_deref()), (Some("import"), Some("import")));
+        assert!(!accepts(&mut target), "a grace of what leaked");
+        assert_eq!(code(target.set("MADE", "leaked")), Code::VersionCompromised);
+        assert_eq!(code(target.act(|v, a, e| v.rollback(a, &slot("MADE"), 1, e))), Code::VersionCompromised);
+        assert_eq!(target.get("MADE").unwrap(), mine);
+        // What it knows already changes nothing.
+        let known = target.secret_record("MADE").clone();
+        assert_eq!(import(&mut target, &archive, options).unwrap().secrets[0].outcome, expected);
+        assert_eq!(known.revision, target.secret_record("MADE").revision);
+        target.verify().unwrap();
+    }
+}
+
+#[test]
+fn a_secret_whose_present_value_leaked_elsewhere_is_not_left_at_that_in_silence() {
+    let archive = archive_of_a_leak();
+    let skip = ImportOptions { on_conflict: IfExists::Skip, ..FAIL };
+    let mut target = other();
+    target.set("MADE", "leaked").unwrap();
+    let before = target.store.clone();
+    assert_eq!(code(import(&mut target, &archive, skip)), Code::VersionCompromised);
+    // What takes its place is another value; the one before is one that leaked.
+    target.store = before.clone();
+    import(&mut target, &archive, REPLACE).unwrap();
+    assert_eq!(code(target.act(|v, a, e| v.rollback(a, &slot("MADE"), 1, e))), Code::VersionCompromised);
+    let versions = target.act(|v, a, e| v.versions(a, &slot("MADE"), e)).unwrap().versions;
+    assert_eq!((versions[0].compromised, versions[1].compromised), (false, true));
+    // Who may not read it does not learn that it is its value: it is refused from then on.
+    target.store = before;
+    let rule = r#"{"rules": [{"id": "some", "users": ["bob"], "actions": ["write"]}]}"#;
+    target.reopen(VaultOptions { policy: Some(Policy::parse(rule).unwrap()), ..VaultOptions::default() });
+    assert_eq!(import(&mut target, &archive, skip).unwrap().secrets[0].outcome, ImportOutcome::Skipped);
+    assert_eq!(code(target.set("MADE", "leaked")), Code::VersionCompromised);
+}
+
+#[test]
+fn what_this_vault_knows_to_have_leaked_comes_back_by_no_word_of_an_archive() {
+    let mut source = World::seeded(1, VaultOptions::default());
+    source.set("LEFT", "left").unwrap();
+    emergency(&mut source, "LEFT");
+    let exposed = text_of(&export(&mut source, Exports::Secrets(vec![slot("LEFT")])).unwrap());
+    let compromised = edited(&exposed, 0, |about| {
+        about["versions"][0]["compromised"] = json!(true);
+        about["exposed"] = json!(false);
+    });
+    let plain = edited(&exposed, 0, |about| about["exposed"] = json!(false));
+    for archive in [exposed, compromised, plain] {
+        import(&mut other(), &archive, FAIL).unwrap();
+        let mut target = other();
+        target.set("LEFT", "left").unwrap();
+        emergency(&mut target, "LEFT");
+        target.delete("LEFT").unwrap();
+        assert_eq!(code(import(&mut target, &archive, FAIL)), Code::VersionCompromised);
+    }
 }
 
 #[test]

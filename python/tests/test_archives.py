@@ -198,7 +198,8 @@ def test_conflicts_fail_are_skipped_or_replaced(
         ("refused", "SECRET_EXISTS", None),
         ("refused", "SECRET_EXISTS", None),
     ]
-    assert target.audit(actor="bob", limit=2)[1] == before[0]
+    asked, _, earlier = target.audit(actor="bob", limit=3)
+    assert (asked.action, asked.reason, earlier) == ("import", None, before[0])
     for how, outcomes in [
         ("skip", ["created", "skipped", "skipped"]),
         ("replace", ["skipped", "replaced", "unchanged"]),

@@ -54,7 +54,7 @@ pub struct ImportReport {
     pub secrets: Vec<Imported>,
     /// How many events of their history came with them.
     pub events: u64,
-    /// Whether nothing was done, and this is what would be.
+    /// Whether nothing was done, and this is what would be. That it was asked is recorded.
     pub dry_run: bool,
 }
 
@@ -83,7 +83,7 @@ pub enum ImportOutcome {
     Created,
     /// It has a new version.
     Replaced,
-    /// It has that value already.
+    /// It has that value already. To whom may not read it, it is replaced.
     Unchanged,
     /// It is there, and stays as it is.
     Skipped,
@@ -154,7 +154,8 @@ fn plan(
             Ok(Decided::Write(outcome, each)) => {
                 let version = each.secret.current.number;
                 writes.each.push(*each);
-                if !entry.history.is_empty() {
+                let has_value = matches!(outcome, ImportOutcome::Created | ImportOutcome::Replaced);
+                if has_value && !entry.history.is_empty() {
                     report.events += u64::try_from(entry.history.len()).unwrap_or(u64::MAX);
                     writes.foreign.push((place.slot.clone(), entry.history.clone()));
                 }
@@ -184,7 +185,8 @@ fn plan(
     problems.result()?;
     if options.run == Run::Dry {
         scene.check_writer(Action::Import, &writes)?;
-        return Ok(Plan::silent(report));
+        // It tells what there is: whoever asked stands in the history.
+        return Ok(Plan::record(report));
     }
     let detail = Detail { reason: Some(Reason::Import), ..Detail::of_vault(Action::Import) };
     Ok(Plan { output: report, writes, event: EventPlan::Detailed(detail) })
@@ -209,28 +211,45 @@ fn decide<'a>(
 ) -> Result<Decided<'a>> {
     let rule = place.permit(scene, actor, Permission::Write)?;
     let (current, value) = current(entry)?;
-    let (outcome, secret) = match (place.secret()?, on_conflict) {
-        (Some(_), IfExists::Fail) => {
+    let write = |outcome, secret: SecretRecord, action| {
+        let detail = Detail { reason: Some(Reason::Import), rule, ..Detail::of(action) };
+        let stream = place.own_stream(&secret);
+        Ok(Decided::Write(outcome, Box::new(Each { stream, secret, detail, access: Access::Written })))
+    };
+    // What makes a secret, or changes its value, is a `set` wherever that came from: the reason tells it.
+    let Some(secret) = place.secret()? else {
+        return write(ImportOutcome::Created, created(scene, entropy, (place, entry), (current, value))?, Action::Set);
+    };
+    // Whether a value is that of a secret is for those to know who may read it.
+    let may_read = scene.may(actor, Permission::Read, secret);
+    let fingerprint = hex(&scene.head.keys.fingerprint.mac(value.expose()));
+    let is_same = may_read && secret.current.fingerprint.as_ref() == Some(&fingerprint);
+    let outcome = match on_conflict {
+        IfExists::Fail => {
             let message = format!("{} exists: choose to skip or to replace those that do", place.slot);
             return Err(Error::new(ErrorCode::SecretExists, message));
         }
-        (Some(secret), IfExists::Skip) => return Ok(Decided::Leave(ImportOutcome::Skipped, secret)),
-        (Some(secret), IfExists::Replace) => {
-            let fingerprint = hex(&scene.head.keys.fingerprint.mac(value.expose()));
-            if secret.current.fingerprint.as_ref() == Some(&fingerprint) {
-                return Ok(Decided::Leave(ImportOutcome::Unchanged, secret));
-            }
-            (ImportOutcome::Replaced, replaced(scene, entropy, actor, (secret, entry), (current, value))?)
-        }
-        (None, _) => {
-            let made = created(scene, entropy, (place, entry), (current, value))?;
-            (ImportOutcome::Created, made)
+        IfExists::Skip => ImportOutcome::Skipped,
+        IfExists::Replace if is_same => ImportOutcome::Unchanged,
+        IfExists::Replace => {
+            let secret = replaced(scene, entropy, actor, (secret, entry), (current, value))?;
+            return write(ImportOutcome::Replaced, secret, Action::Set);
         }
     };
-    // What makes a secret, or changes it, is a `set` wherever the value came from: the reason tells that.
-    let detail = Detail { reason: Some(Reason::Import), rule, ..Detail::of(Action::Set) };
-    let stream = place.own_stream(&secret);
-    Ok(Decided::Write(outcome, Box::new(Each { stream, secret, detail, access: Access::Written })))
+    let leaks = leaked(scene, entry);
+    let is_news = |fingerprint: &String| leaks.contains(&Some(fingerprint.clone())) && !secret.has_leaked(fingerprint);
+    if may_read && secret.current.fingerprint.as_ref().is_some_and(is_news) {
+        let message =
+            format!("{} has a value that was compromised where the archive is from: rotate it first", secret.slot);
+        return Err(Error::new(ErrorCode::VersionCompromised, message));
+    }
+    // It stays as it is, but for what it will not accept.
+    let mut known = secret.clone();
+    known.learn_compromised(&leaks);
+    if known.compromised == secret.compromised && known.previous == secret.previous {
+        return Ok(Decided::Leave(outcome, secret));
+    }
+    write(outcome, known, Action::Import)
 }
 
 fn current(entry: &Entry) -> Result<(&AboutVersion, &SecretBytes)> {
@@ -252,8 +271,10 @@ fn replaced(
         let message = format!("the value of {} in the archive has ended: leave it out, or set one", secret.slot);
         return Err(Error::new(ErrorCode::SecretExpired, message));
     }
-    let mut known = secret.clone();
-    known.remember_compromised(&leaked(scene, entry));
+    let (mut known, leaks) = (secret.clone(), leaked(scene, entry));
+    known.learn_compromised(&leaks);
+    // What is replaced leaked as well, if its value did where the archive is from.
+    known.is_exposed |= known.current.fingerprint.is_some() && leaks.contains(&known.current.fingerprint);
     if about.exposed || current.compromised {
         let message = format!("the value of {} in the archive was compromised: give it another one", secret.slot);
         return Err(Error::new(ErrorCode::VersionCompromised, message));
@@ -287,16 +308,23 @@ fn created(
         ..SecretRecord::unset(slot.clone(), make_bytes(entropy)?, scene.head.epoch)
     };
     setting(about).tell(&mut secret)?;
-    secret.remember_compromised(&leaked(scene, entry));
+    let leaked_before = |secret: &SecretRecord| {
+        if !secret.is_compromised(value, &scene.head)? {
+            return Ok(());
+        }
+        let message = format!("{slot} had this value when it was compromised: give it another one");
+        Err(Error::new(ErrorCode::VersionCompromised, message))
+    };
+    // What this vault knows to have leaked comes back by no archive, whatever that says of it.
+    leaked_before(&secret)?;
     for (version, value) in about.versions.iter().zip(&entry.values).skip(1) {
         let compromised = version.compromised || secret.is_compromised(value, &scene.head)?;
         secret.previous.push(resealed(scene, entropy, &secret, (version, value, compromised))?);
     }
-    // What leaked is kept as what leaked; no other value comes back that did.
-    let is_leak = about.exposed || current.compromised;
-    if !is_leak && secret.is_compromised(value, &scene.head)? {
-        let message = format!("{slot} had this value when it was compromised: give it another one");
-        return Err(Error::new(ErrorCode::VersionCompromised, message));
+    secret.learn_compromised(&leaked(scene, entry));
+    // What leaked elsewhere is kept as what leaked; no other value comes back that did.
+    if !about.exposed && !current.compromised {
+        leaked_before(&secret)?;
     }
     secret.current = resealed(scene, entropy, &secret, (current, value, current.compromised))?;
     secret.is_exposed = about.exposed;
@@ -313,8 +341,13 @@ fn created(
 
 /// What the archive says leaked, as this vault knows it again.
 fn leaked(scene: &Scene<'_>, entry: &Entry) -> Vec<Option<String>> {
-    let versions = entry.about.versions.iter().zip(&entry.values).filter(|(version, _)| version.compromised);
-    versions.map(|(_, value)| Some(hex(&scene.head.keys.fingerprint.mac(value.expose())))).collect()
+    let about = &entry.about;
+    let is_leak = |at: usize, version: &AboutVersion| version.compromised || (at == 0 && about.exposed);
+    let versions = about.versions.iter().zip(&entry.values).enumerate();
+    versions
+        .filter(|(at, (version, _))| is_leak(*at, version))
+        .map(|(_, (_, value))| Some(hex(&scene.head.keys.fingerprint.mac(value.expose()))))
+        .collect()
 }
 
 fn setting(about: &About) -> Setting {

@@ -409,6 +409,20 @@ impl SecretRecord {
         self.compromised.truncate(COMPROMISED_KEPT);
     }
 
+    /// Has values refused that leaked elsewhere, by their fingerprints under the root in force. What leaked here is not
+    /// forgotten for any of them: they take the room that it leaves.
+    pub(crate) fn learn_compromised(&mut self, fingerprints: &[Option<String>]) {
+        for version in self.previous.iter_mut().filter(|version| version.fingerprint.is_some()) {
+            version.compromised |= fingerprints.contains(&version.fingerprint);
+        }
+        for leak in fingerprints.iter().flatten().filter_map(|fingerprint| leak::entry(self.epoch, fingerprint)) {
+            if !self.compromised.contains(&leak) {
+                self.compromised.push(leak);
+            }
+        }
+        self.compromised.truncate(COMPROMISED_KEPT);
+    }
+
     /// Whether a value leaked, in whichever version it was and under whichever root. Errors: those of opening a former root.
     pub(crate) fn is_compromised(&self, value: &SecretBytes, head: &Head) -> Result<bool> {
         if self.has_leaked(&hex(&head.keys.fingerprint.mac(value.expose()))) {
@@ -501,5 +515,29 @@ impl SecretRecord {
             version: Some(version),
             associated_data: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fingerprint(number: usize) -> Option<String> {
+        Some(alloc::format!("{number:032x}{number:032x}"))
+    }
+
+    #[test]
+    fn what_leaked_here_is_not_forgotten_for_what_leaked_elsewhere() {
+        let mut secret = SecretRecord::unset(Slot::parse(None, "A").unwrap(), [1; 16], 1);
+        let leaked_here: Vec<_> = (1..COMPROMISED_KEPT).map(fingerprint).collect();
+        secret.remember_compromised(&leaked_here);
+        secret.learn_compromised(&[fingerprint(1000), fingerprint(1001)]);
+        let knows = |secret: &SecretRecord, number| secret.has_leaked(&fingerprint(number).unwrap());
+        assert!((1..COMPROMISED_KEPT).all(|number| knows(&secret, number)));
+        assert_eq!((knows(&secret, 1000), knows(&secret, 1001)), (true, false));
+        // And the next that leaks here has room.
+        secret.remember_compromised(&[fingerprint(2000)]);
+        assert!((1..COMPROMISED_KEPT).chain([2000]).all(|number| knows(&secret, number)));
+        assert_eq!(secret.compromised.len(), COMPROMISED_KEPT);
     }
 }

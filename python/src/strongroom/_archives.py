@@ -26,7 +26,8 @@ class Imported:
     namespace: str
     name: str
     outcome: Literal["created", "replaced", "unchanged", "skipped", "refused"]
-    """`unchanged`: it has that value already; `refused`, in dry runs alone: nothing can be imported because of it."""
+    """`unchanged`: it has that value already, which is told to its readers alone, others replace it; `refused`, in dry
+    runs alone: nothing can be imported because of it."""
     version: int | None
     """The version that is current then; `None` for one that is refused."""
     code: str | None
