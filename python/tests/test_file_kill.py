@@ -209,6 +209,19 @@ def test_a_folder_that_can_not_be_synced_leaves_it_unknown_and_the_next_ask_find
     assert check_vault(path) == "sk_test_new"
 
 
+def test_a_rename_that_may_have_happened_all_the_same_leaves_it_unknown_and_the_next_ask_finds_out(
+    master: Path, tmp_path: Path
+) -> None:
+    path = copied(master, tmp_path / "once")
+    ended, _ = run("set", path, "-e", "inject=rename:error=EIO:when=1")
+    assert ended.stdout == "done\n"
+    path = copied(master, tmp_path / "always")
+    ended, _ = run("set", path, "-e", "inject=rename:error=EIO")
+    assert "it is not known whether the change was applied" in ended.stdout
+    assert "it is not known whether the file was replaced" in ended.stdout
+    assert check_vault(path) == "sk_test_old"
+
+
 def test_a_file_that_may_grow_no_longer_leaves_the_old(master: Path, tmp_path: Path) -> None:
     path = copied(master, tmp_path / "limited")
     content = path.read_bytes()

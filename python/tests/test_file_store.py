@@ -219,6 +219,31 @@ def test_a_lock_that_another_holds_is_waited_for_and_then_an_error(path: Path, v
     assert value(path) == "sk_test_abc125"
 
 
+def test_a_document_that_somebody_else_has_locked_is_waited_for_too(path: Path, vault: Vault) -> None:
+    content = path.read_bytes()
+    with path.open() as held:
+        flock(held, LOCK_EX)
+        hasty = Vault(KEYRING, FileStore(path, lock_timeout=0.05))
+        says = str(refused(lambda: hasty.set("A", "sk_test_abc124", actor="alice")))
+        assert f'another process has held the lock "{path}"' in says
+        assert path.read_bytes() == content
+    vault.set("A", "sk_test_abc124", actor="alice")
+
+
+def test_a_lock_that_is_another_file_s_second_name_is_refused_and_that_file_stays(path: Path, vault: Vault) -> None:
+    theirs, lock = path.with_name("theirs"), path.with_name("secrets.json.enc.lock")
+    theirs.write_text("mine")
+    lock.unlink()
+    lock.hardlink_to(theirs)
+    if os.geteuid() == 0:
+        os.chown(path, 65534, 65534)
+    before = theirs.stat()
+    says = str(refused(lambda: vault.set("A", "sk_test_abc124", actor="alice")))
+    assert "nothing was written" in says
+    assert "it has another name too, and may be somebody's file" in says
+    assert (theirs.stat().st_uid, theirs.stat().st_gid, theirs.read_text()) == (before.st_uid, before.st_gid, "mine")
+
+
 def test_a_failure_that_is_known_to_have_changed_nothing_is_told_as_one(path: Path, vault: Vault) -> None:
     with path.with_name("secrets.json.enc.lock").open() as held:
         flock(held, LOCK_EX)
@@ -322,9 +347,19 @@ def test_root_s_changes_leave_the_file_and_its_lock_to_its_owner(path: Path, vau
     if os.geteuid() != 0:
         pytest.skip("only root can write as somebody else")
     os.chown(path, 65534, 65534)
+    lock = path.with_name("secrets.json.enc.lock")
+    lock.unlink()
     vault.set("A", "sk_test_abc124", actor="alice")
-    for each in path.parent.iterdir():
+    for each in (path, lock):
         assert (each.stat().st_uid, each.stat().st_gid) == (65534, 65534), each
+
+
+def test_a_lock_that_is_there_already_keeps_its_owner(path: Path, vault: Vault) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can write as somebody else")
+    os.chown(path, 65534, 65534)
+    vault.set("A", "sk_test_abc124", actor="alice")
+    assert path.with_name("secrets.json.enc.lock").stat().st_uid == 0
 
 
 READ_ONLY = """

@@ -22,7 +22,7 @@ pub(super) fn backup(from: &Path, to: &Path, existing: Existing, limit: usize) -
     let to = std::path::absolute(to).ok().filter(|to| to.file_name().is_some());
     let to = to.ok_or_else(|| invalid("the path of the backup has no file's name at its end"))?;
     let missing = || Error::new(ErrorCode::StorageFailed, format!("Failed to load secrets: {from:?} is not there"));
-    let mut file = opened(from)?.ok_or_else(missing)?;
+    let file = opened(from)?.ok_or_else(missing)?;
     let metadata = file.metadata().map_err(|error| failed("the file could not be read", from, &error))?;
     if let Ok(there) = fs::symlink_metadata(&to) {
         if (there.dev(), there.ino()) == (metadata.dev(), metadata.ino()) {
@@ -33,20 +33,23 @@ pub(super) fn backup(from: &Path, to: &Path, existing: Existing, limit: usize) -
         }
     }
     let mut text = Vec::new();
-    read_rest(&mut file, &mut text, limit).map_err(|error| failed("the file could not be read", from, &error))?;
+    read_rest(&file, &mut text, limit).map_err(|error| failed("the file could not be read", from, &error))?;
     let sha256 = Document::verify(&text, limit)?;
     let copy = Replacing::write(&to, &text, None)?;
     let mut read_back = Vec::new();
     File::open(copy.path())
-        .and_then(|mut file| read_rest(&mut file, &mut read_back, limit))
+        .and_then(|file| read_rest(&file, &mut read_back, limit))
         .map_err(|error| failed("the copy could not be read back", &to, &error))?;
     if read_back != text {
         let message = format!("the copy is not what was written: look at the disk of {to:?}");
         return Err(Error::new(ErrorCode::StorageFailed, message));
     }
-    match existing {
-        Existing::Refuse => copy.take_free_name()?,
-        Existing::Replace => copy.take_name()?,
+    let named = match existing {
+        Existing::Refuse => copy.take_free_name(),
+        Existing::Replace => copy.take_name().map(|()| true),
+    };
+    if !named.map_err(|failed| failed.cause)? {
+        return Err(exists(&to));
     }
     sync_folder(&to)?;
     Ok(sha256)

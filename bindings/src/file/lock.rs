@@ -1,7 +1,9 @@
-//! The lock that writers of one file take turns by: a file of its own, which is never deleted.
+//! The locks that writers of one file take turns by: one on a file of its own, which nobody should delete; and one on the
+//! document itself, by which those still meet who came before and after somebody deleted it all the same.
 
-use super::place::keep_owner;
+use super::place::{is_at, keep_owner, opened};
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,57 +12,115 @@ use strongroom::{Error, ErrorCode, Result};
 /// Between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_millis(25);
 
-/// Held until it is dropped. Another process that was forked meanwhile does not hold it on.
-pub(super) struct Lock(File);
+/// How long other writers are waited for, whichever lock they hold.
+pub(super) struct Patience {
+    began: Instant,
+    wait: Duration,
+    pause: Duration,
+}
 
-impl Lock {
-    /// Waits for the lock, at most so long.
-    pub(super) fn take(path: &Path, wait: Duration, owner: Option<&Metadata>) -> Result<Lock> {
+impl Patience {
+    /// From now on, at most so long.
+    pub(super) fn new(wait: Duration) -> Self {
+        Patience { began: Instant::now(), wait, pause: Duration::from_millis(1) }
+    }
+
+    fn pass(&mut self, path: &Path) -> Result<()> {
+        if self.began.elapsed() >= self.wait {
+            return Err(held(path, self.wait));
+        }
+        std::thread::sleep(self.pause.min(self.wait.saturating_sub(self.began.elapsed())));
+        self.pause = self.pause.saturating_mul(2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+}
+
+/// Held until it is dropped. Another process that was forked meanwhile does not hold it on.
+pub(super) struct Lock<'a> {
+    file: File,
+    path: &'a Path,
+}
+
+impl<'a> Lock<'a> {
+    /// Waits for the lock, whose file is made where there is none: `owner`'s, if one is told.
+    pub(super) fn take(path: &'a Path, patience: &mut Patience, owner: Option<&Metadata>) -> Result<Lock<'a>> {
         let unlockable = |error| {
             let message = format!("nothing was written: the lock {path:?} could not be taken: {error}");
             Error::new(ErrorCode::StorageFailed, message)
         };
-        let began = Instant::now();
-        let mut pause = Duration::from_millis(1);
         loop {
-            let file = open(path).map_err(unlockable)?;
+            if let Some(file) = open(path, owner).map_err(unlockable)? {
+                match file.try_lock() {
+                    Ok(()) if is_at(&file, path) => return Ok(Lock { file, path }),
+                    Err(TryLockError::Error(error)) => return Err(unlockable(error)),
+                    // Or somebody has deleted it all the same: what others lock now is another.
+                    Err(TryLockError::WouldBlock) | Ok(()) => {}
+                }
+            }
+            patience.pass(path)?;
+        }
+    }
+
+    /// Waits for the lock of the document itself, which only those hold who lock another file beside it. Nothing when
+    /// there is no document.
+    pub(super) fn take_of_document(path: &'a Path, patience: &mut Patience) -> Result<Option<Lock<'a>>> {
+        loop {
+            let Some(file) = opened(path)? else { return Ok(None) };
             match file.try_lock() {
-                Ok(()) if is_at(&file, path) => {
-                    if let Some(owner) = owner {
-                        // Who may not give it away needs it for nobody else.
-                        let _ = keep_owner(&file, owner);
-                    }
-                    return Ok(Lock(file));
-                }
-                // Somebody has deleted it all the same: what others lock now is another.
-                Ok(()) => {}
-                Err(TryLockError::Error(error)) => return Err(unlockable(error)),
-                Err(TryLockError::WouldBlock) if began.elapsed() >= wait => return Err(held(path, wait)),
-                Err(TryLockError::WouldBlock) => {
-                    std::thread::sleep(pause.min(wait.saturating_sub(began.elapsed())));
-                    pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
-                }
+                // Where it can't be locked, as on NFS when it may only be read, the lock beside it has to do.
+                Ok(()) | Err(TryLockError::Error(_)) if is_at(&file, path) => return Ok(Some(Lock { file, path })),
+                _ => patience.pass(path)?,
             }
         }
     }
+
+    /// What is locked, and open.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Whether its path still leads to what is locked.
+    pub(super) fn is_in_place(&self) -> bool {
+        is_at(&self.file, self.path)
+    }
 }
 
-impl Drop for Lock {
+impl Drop for Lock<'_> {
     fn drop(&mut self) {
-        let _ = self.0.unlock();
+        let _ = self.file.unlock();
     }
 }
 
-fn open(path: &Path) -> std::io::Result<File> {
-    if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        return Err(std::io::Error::other("it is no regular file"));
+/// Opens the file of the lock; nothing when others made or deleted it at the same moment.
+fn open(path: &Path, owner: Option<&Metadata>) -> io::Result<Option<File>> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if !metadata.is_file() => Err(io::Error::other("it is no regular file")),
+        Ok(_) => match options.open(path) {
+            Ok(file) if file.metadata()?.nlink() > 1 => {
+                Err(io::Error::other("it has another name too, and may be somebody's file: look what it is, remove it"))
+            }
+            opened => unless(ErrorKind::NotFound, opened),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let made = options.create_new(true).mode(0o600).open(path);
+            if let (Ok(file), Some(owner)) = (&made, owner) {
+                // INVARIANT: it was made here, and is nobody's file that was put in its place. Who may not give it away needs
+                // it for nobody else.
+                let _ = keep_owner(file, owner);
+            }
+            unless(ErrorKind::AlreadyExists, made)
+        }
+        Err(error) => Err(error),
     }
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
-fn is_at(file: &File, path: &Path) -> bool {
-    let (Ok(held), Ok(there)) = (file.metadata(), fs::symlink_metadata(path)) else { return false };
-    (held.dev(), held.ino()) == (there.dev(), there.ino())
+fn unless(kind: ErrorKind, opened: io::Result<File>) -> io::Result<Option<File>> {
+    match opened {
+        Err(error) if error.kind() == kind => Ok(None),
+        opened => opened.map(Some),
+    }
 }
 
 fn held(path: &Path, wait: Duration) -> Error {

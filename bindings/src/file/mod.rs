@@ -9,7 +9,7 @@ mod place;
 
 pub use backup::Existing;
 
-use lock::Lock;
+use lock::{Lock, Patience};
 use place::{Replacing, opened, sync_folder};
 use std::ffi::OsString;
 use std::fs::File;
@@ -82,7 +82,7 @@ impl FileStore {
         backup::backup(&self.path, to, existing, self.options.limit)
     }
 
-    fn answer_over(&mut self, file: Option<File>, request: &Request) -> Result<(Answer, Option<Vec<u8>>)> {
+    fn answer_over(&mut self, file: Option<&File>, request: &Request) -> Result<(Answer, Option<Vec<u8>>)> {
         let Some(mut file) = file else { return self.document.answer(Content::Absent, request) };
         let unreadable = |error| failed("the file could not be read", &self.path, &error);
         let length = file.metadata().map_err(unreadable)?.len();
@@ -92,7 +92,7 @@ impl FileStore {
         if length == self.length && self.document.was_last(&text) {
             return self.document.answer(Content::AsBefore, request);
         }
-        read_rest(&mut file, &mut text, self.options.limit).map_err(unreadable)?;
+        read_rest(file, &mut text, self.options.limit).map_err(unreadable)?;
         self.length = length;
         self.document.answer(Content::Text(&text), request)
     }
@@ -102,18 +102,31 @@ impl FileStore {
         let unknown = |cause| CommitFailed { applied: Applied::Unknown, cause };
         // Before it is locked: a file that is refused leaves no lock beside it.
         let owner = opened(&self.path).map_err(no)?.and_then(|file| file.metadata().ok());
-        let _lock = Lock::take(&self.lock, self.options.lock_timeout, owner.as_ref()).map_err(no)?;
-        let file = opened(&self.path).map_err(no)?;
-        let owner = file.as_ref().and_then(|file| file.metadata().ok());
+        let mut patience = Patience::new(self.options.lock_timeout);
+        let (path, lock) = (self.path.clone(), self.lock.clone());
+        let lock = Lock::take(&lock, &mut patience, owner.as_ref()).map_err(no)?;
+        let document = Lock::take_of_document(&path, &mut patience).map_err(no)?;
+        let file = document.as_ref().map(Lock::file);
+        let owner = file.and_then(|file| file.metadata().ok());
         let (answer, text) = self.answer_over(file, request).map_err(no)?;
         if let Some(text) = text {
-            let replacing = Replacing::write(&self.path, &text, owner.as_ref()).map_err(no)?;
-            replacing.take_name().map_err(no)?;
+            let replacing = Replacing::write(&path, &text, owner.as_ref()).map_err(no)?;
+            // Somebody has deleted the lock, or put another file in place of what was read: nothing is written over it.
+            if !lock.is_in_place() || document.as_ref().is_some_and(|document| !document.is_in_place()) {
+                return Ok(Answer::Commit(CommitAnswer::Conflict));
+            }
+            let is_named = match document {
+                Some(_) => replacing.take_name().map(|()| true)?,
+                None => replacing.take_free_name()?,
+            };
+            if !is_named {
+                return Ok(Answer::Commit(CommitAnswer::Conflict));
+            }
             self.length = u64::try_from(text.len()).unwrap_or(u64::MAX);
-            sync_folder(&self.path).map_err(unknown)?;
+            sync_folder(&path).map_err(unknown)?;
         } else if answer == Answer::Commit(CommitAnswer::Committed) {
             // Applied before, by somebody who may not have come to the end of it.
-            sync_folder(&self.path).map_err(unknown)?;
+            sync_folder(&path).map_err(unknown)?;
         }
         Ok(answer)
     }
@@ -126,13 +139,13 @@ impl Answering for FileStore {
         if matches!(request, Request::Commit { .. }) {
             return self.commit(request);
         }
-        let answered = opened(&self.path).and_then(|file| self.answer_over(file, request));
+        let answered = opened(&self.path).and_then(|file| self.answer_over(file.as_ref(), request));
         answered.map(|(answer, _)| answer).map_err(|cause| CommitFailed { applied: Applied::No, cause })
     }
 }
 
 /// Reads on to the end, and one byte more than may be there, which tells that it is too long.
-fn read_rest(file: &mut File, text: &mut Vec<u8>, limit: usize) -> std::io::Result<()> {
+fn read_rest(file: &File, text: &mut Vec<u8>, limit: usize) -> std::io::Result<()> {
     let most = u64::try_from(limit.saturating_add(1).saturating_sub(text.len())).unwrap_or(u64::MAX);
     file.take(most).read_to_end(text).map(|_| ())
 }

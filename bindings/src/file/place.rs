@@ -6,7 +6,11 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
-use strongroom::{Error, ErrorCode, Result};
+use strongroom::flow::Applied;
+use strongroom::store::CommitFailed;
+use strongroom::{Error, ErrorCode};
+
+type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The owner may read and write; others nothing.
 const OWNERS_ALONE: u32 = 0o600;
@@ -74,18 +78,20 @@ impl<'a> Replacing<'a> {
     }
 
     /// Takes the name, from whatever has it.
-    pub(super) fn take_name(self) -> Result<()> {
-        fs::rename(&self.at, self.to).map_err(|error| unwritten(self.to, &error))
+    pub(super) fn take_name(self) -> Result<(), CommitFailed<Error>> {
+        fs::rename(&self.at, self.to).map_err(|error| unnamed(self.to, &error))
     }
 
-    /// Takes the name if nothing has it.
-    pub(super) fn take_free_name(self) -> Result<()> {
+    /// Takes the name if nothing has it, and says whether it did.
+    pub(super) fn take_free_name(self) -> Result<bool, CommitFailed<Error>> {
         match fs::hard_link(&self.at, self.to) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(exists(self.to)),
+            Ok(()) => Ok(true),
+            // Done, whatever was said: over a network a request can arrive twice.
+            Err(_) if is_at(&self.file, self.to) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
             // On a disk without links, such as a stick's.
-            Err(_) if fs::symlink_metadata(self.to).is_ok() => Err(exists(self.to)),
-            Err(_) => self.take_name(),
+            Err(_) if fs::symlink_metadata(self.to).is_ok() => Ok(false),
+            Err(_) => self.take_name().map(|()| true),
         }
     }
 }
@@ -94,7 +100,31 @@ impl Drop for Replacing<'_> {
     fn drop(&mut self) {
         // After a rename it is not there any more.
         let _ = fs::remove_file(&self.at);
+        // A process that was forked meanwhile would hold it on, and it may be the document's own by now.
+        let _ = self.file.unlock();
     }
+}
+
+/// A rename that failed. Some errors come before anything is done; others, such as those of a disk or a network, also after.
+fn unnamed(path: &Path, error: &io::Error) -> CommitFailed<Error> {
+    match error.kind() {
+        ErrorKind::PermissionDenied
+        | ErrorKind::ReadOnlyFilesystem
+        | ErrorKind::IsADirectory
+        | ErrorKind::CrossesDevices
+        | ErrorKind::StorageFull
+        | ErrorKind::QuotaExceeded => CommitFailed { applied: Applied::No, cause: unwritten(path, error) },
+        _ => {
+            let cause = failed("it is not known whether the file was replaced", path, error);
+            CommitFailed { applied: Applied::Unknown, cause }
+        }
+    }
+}
+
+/// Whether a path leads to a file that is open.
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(held), Ok(there)) = (file.metadata(), fs::symlink_metadata(path)) else { return false };
+    (held.dev(), held.ino()) == (there.dev(), there.ino())
 }
 
 fn fill(file: &mut File, text: &[u8], like: Option<&Metadata>) -> io::Result<()> {
