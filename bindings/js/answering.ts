@@ -11,6 +11,7 @@ import type {
   Store,
   StoredRecord,
 } from "./contract.js";
+import { NothingAppliedError } from "./errors.js";
 
 export abstract class Answering implements Store {
   #last: Promise<unknown> = Promise.resolve();
@@ -47,3 +48,11 @@ export abstract class Answering implements Store {
     return JSON.parse(await this.inTurn(() => this.answered(text))) as A;
   }
 }
+
+/** What a store throws that has done nothing: for a commit, so that the vault learns of it. */
+export function havingDoneNothing(error: unknown, request: string): unknown {
+  if (!(error instanceof Error) || !request.startsWith(COMMIT)) return error;
+  return new NothingAppliedError(error.message, { cause: error });
+}
+
+const COMMIT = '{"commit":';

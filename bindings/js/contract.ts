@@ -132,8 +132,8 @@ export interface EventPage {
 }
 
 /**
- * How a commit ended. `failed` says that nothing was applied; when a store does not know, it throws, and is asked again
- * with the same operation id.
+ * How a commit ended. `failed` says that nothing was applied, as `NothingAppliedError` does, which can tell why; when a
+ * store does not know, it throws anything else, and is asked again with the same operation id.
  */
 export type CommitAnswer = "committed" | "conflict" | "failed";
 

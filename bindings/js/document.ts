@@ -1,10 +1,10 @@
 /** A store in anything that keeps one text and can say whether it changed: an object in a bucket, a value in a cache. */
 
-import { Answering } from "./answering.js";
+import { Answering, havingDoneNothing } from "./answering.js";
 import { invalid, optional, refuseUnknown, wholeNumber } from "./arguments.js";
 import type { Answer } from "./contract.js";
-import { guarded } from "./errors.js";
-import { type NativeDocument, native } from "./native.js";
+import { translated } from "./errors.js";
+import { type NativeAnswered, type NativeDocument, native } from "./native.js";
 
 /** A content, and what tells it apart from any other, such as an ETag. */
 export interface Tagged<Tag> {
@@ -12,9 +12,9 @@ export interface Tagged<Tag> {
   tag: Tag;
 }
 
-/** Where one text is kept. */
+/** Where one text is kept. What its callbacks throw is the cause of a `STORAGE_FAILED`. */
 export interface DocumentPlace<Tag> {
-  /** The content as it is now; nothing where there is none yet. */
+  /** The content as it is now; nothing where there is none yet. A place that does not say so throws: it may have one. */
   read(): Promise<Tagged<Tag> | undefined> | Tagged<Tag> | undefined;
   /**
    * Writes a content whole if what is there still has the tag, or, for `undefined`, if there still is nothing; in one
@@ -39,15 +39,18 @@ const TRIES = 8;
  * turns. In the browser it needs `init()`.
  *
  * @example
- * const store = new DocumentStore({
+ * const store = new DocumentStore<string>({
  *   async read() {
  *     const response = await fetch(url);
  *     if (response.status === 404) return undefined;
- *     return { content: new Uint8Array(await response.arrayBuffer()), tag: response.headers.get("etag") };
+ *     const tag = response.headers.get("etag");
+ *     if (!response.ok || tag === null) throw new Error(`the bucket answered ${response.status}`);
+ *     return { content: new Uint8Array(await response.arrayBuffer()), tag };
  *   },
  *   async write(content, tag) {
- *     const condition = tag === undefined ? { "If-None-Match": "*" } : { "If-Match": tag };
- *     const { ok, status } = await fetch(url, { method: "PUT", headers: condition, body: content });
+ *     const condition: Record<string, string> = tag === undefined ? { "If-None-Match": "*" } : { "If-Match": tag };
+ *     const body = content as Uint8Array<ArrayBuffer>;
+ *     const { ok, status } = await fetch(url, { method: "PUT", headers: condition, body });
  *     if (status === 412) return "conflict";
  *     if (!ok) throw new Error(`the bucket answered ${status}`);
  *     return "written";
@@ -68,13 +71,21 @@ export class DocumentStore<Tag> extends Answering {
   protected override async answered(request: string): Promise<string> {
     for (let tried = 0; tried < TRIES; tried += 1) {
       const found = (await this.#place.read()) ?? undefined;
-      const { answer, text } = nothingApplied(() => this.#document.answer(request, found?.content));
+      const { answer, text } = await this.#over(found?.content, request);
       if (text == null) return answer;
       const written = await this.#place.write(text, found?.tag);
       if (written === "written") return answer;
       if (written !== "conflict") throw new TypeError('`write` gives "written" or "conflict"');
     }
     return JSON.stringify({ commit: "conflict" } satisfies Answer);
+  }
+
+  async #over(content: Uint8Array | undefined, request: string): Promise<NativeAnswered> {
+    try {
+      return await this.#document.answer(request, content);
+    } catch (error) {
+      throw havingDoneNothing(translated(error), request);
+    }
   }
 }
 
@@ -83,13 +94,4 @@ export function size(value: unknown, what: string): number {
   const number = wholeNumber(value, what);
   if (number < 0) throw invalid(`${what} must not be negative`);
   return Math.min(number, 2 ** 32 - 1);
-}
-
-/** Marks what is thrown: the driver then tells the vault that nothing was applied. */
-function nothingApplied<T>(run: () => T): T {
-  try {
-    return guarded(run);
-  } catch (error) {
-    throw Object.assign(error as Error, { applied: "no" });
-  }
 }

@@ -3,7 +3,7 @@ import { accessFinding, type OnFinding } from "./access.js";
 import { invalid } from "./arguments.js";
 import type { Answer, Request, Store, StoredEvent, StoreRequest } from "./contract.js";
 import type { ErrorCode } from "./error-codes.js";
-import { guarded, StrongroomError, translated } from "./errors.js";
+import { guarded, NothingAppliedError, StrongroomError, translated } from "./errors.js";
 import type { NativeSecret, NativeSession, Text } from "./native.js";
 import type { OnEvent, ReadEnv, ReadFile, Rotator } from "./options.js";
 import { handleOf, Secret } from "./secret.js";
@@ -58,9 +58,11 @@ export async function drive(session: NativeSession, host: Host, operation: strin
         // Inside: what a store gave may not even be JSON.
         reply = JSON.stringify({ number, answer: await answered(request, host, session, causes) });
       } catch (thrown) {
-        causes["rotate" in request ? "ROTATION_FAILED" : "STORAGE_FAILED"] = thrown;
-        // What a store of ours throws may say that nothing was applied.
-        const applied = (thrown as { applied?: unknown } | undefined)?.applied === "no" ? "no" : "unknown";
+        const isKnown = thrown instanceof NothingAppliedError;
+        causes["rotate" in request ? "ROTATION_FAILED" : "STORAGE_FAILED"] = isKnown
+          ? (thrown.cause ?? thrown)
+          : thrown;
+        const applied = isKnown ? "no" : "unknown";
         reply = JSON.stringify({ number, answer: { failed: { applied } } satisfies Answer });
       }
     }

@@ -27,6 +27,15 @@ export class StrongroomError<C extends ErrorCode = ErrorCode> extends Error {
   }
 }
 
+/**
+ * Thrown by the `commit` of a store that knows that nothing was applied: the vault gives up, and does not ask again. Its
+ * `cause`, or itself where it has none, is the cause of the `STORAGE_FAILED`. It is believed the first time that a change
+ * set is asked for: after a throw that left it open, it can only speak for the last time.
+ */
+export class NothingAppliedError extends Error {
+  override readonly name = "NothingAppliedError";
+}
+
 /** Any error of strongroom, to be told apart by its `code`. */
 export type AnyStrongroomError = { [C in ErrorCode]: StrongroomError<C> }[ErrorCode];
 

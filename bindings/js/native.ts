@@ -76,7 +76,12 @@ export interface NativeWatch {
 /** A whole vault in one text. */
 export interface NativeDocument {
   /** The answer as JSON, and what to write in place of the text, if anything. */
-  answer(request: string, text?: Uint8Array): { answer: string; text?: Uint8Array | null };
+  answer(request: string, text?: Uint8Array): NativeAnswered | Promise<NativeAnswered>;
+}
+
+export interface NativeAnswered {
+  answer: string;
+  text?: Uint8Array | null;
 }
 
 export interface Native {

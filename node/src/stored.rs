@@ -1,4 +1,4 @@
-//! Documents and files as stores. What waits for a file does so in a thread of libuv's pool.
+//! Documents and files as stores. What takes long, or waits for a file, does so in a thread of libuv's pool.
 
 use crate::wrapped::rejected;
 use crate::{Thrown, thrown};
@@ -12,7 +12,7 @@ use strongroom_bindings::{Existing, SharedDocument, SharedFile};
 /// A document, for stores over what the host can read and write.
 #[napi]
 pub struct NativeDocument {
-    document: SharedDocument,
+    document: Arc<SharedDocument>,
 }
 
 /// What a document answered.
@@ -28,15 +28,38 @@ pub struct NativeAnswered {
 #[napi]
 #[must_use]
 pub fn make_document(limit: Option<u32>) -> NativeDocument {
-    NativeDocument { document: SharedDocument::new(limit.and_then(|limit| limit.try_into().ok())) }
+    NativeDocument { document: Arc::new(SharedDocument::new(limit.and_then(|limit| limit.try_into().ok()))) }
 }
 
 #[napi]
 impl NativeDocument {
     /// Answers a request as JSON over a text.
     #[napi]
-    pub fn answer(&self, request: String, text: Option<Uint8Array>) -> Result<NativeAnswered, Thrown> {
-        let (answer, text) = self.document.answer(text.as_deref(), &request).map_err(thrown)?;
+    #[must_use]
+    pub fn answer(&self, request: String, text: Option<Uint8Array>) -> AsyncTask<DocumentWork> {
+        // A copy: JavaScript may write into its own meanwhile.
+        let text = text.map(|text| text.to_vec());
+        AsyncTask::new(DocumentWork { document: Arc::clone(&self.document), request, text })
+    }
+}
+
+/// What a thread of libuv's pool does with a document.
+pub struct DocumentWork {
+    document: Arc<SharedDocument>,
+    request: String,
+    text: Option<Vec<u8>>,
+}
+
+impl Task for DocumentWork {
+    type Output = strongroom::Result<(String, Option<Vec<u8>>)>;
+    type JsValue = NativeAnswered;
+
+    fn compute(&mut self) -> napi::Result<Self::Output> {
+        Ok(self.document.answer(self.text.as_deref(), &self.request))
+    }
+
+    fn resolve(&mut self, env: Env, output: Self::Output) -> napi::Result<NativeAnswered> {
+        let (answer, text) = output.map_err(|error| rejected(env, error))?;
         Ok(NativeAnswered { answer, text: text.map(Uint8Array::new) })
     }
 }

@@ -76,6 +76,35 @@ test("what is no whole document fails to load", async () => {
   assert.match(cause.message, /cut short/);
 });
 
+test("a long document leaves the event loop alone", async () => {
+  const place = new Place();
+  const store = new DocumentStore(place);
+  const event = { stream: "canary", namespace: null, name: null, at: 0, actor: "a".repeat(200) };
+  const events = Array.from({ length: 5000 }, (_, seq) => ({ ...event, seq: seq + 1, operation_id: "ab" }));
+  const change = { operation_id: "ab", puts: [], deletes: [], checks: [], counters: [], events };
+  for (const run of [() => store.commit(change), () => new DocumentStore(place).load([])]) {
+    const ended = run().then(() => "ended");
+    // All that a place in memory and promises alone do comes before this.
+    assert.equal(await Promise.race([ended, new Promise((done) => setImmediate(done, "a turn"))]), "a turn");
+    await ended;
+  }
+  assert.equal(place.writes, 1);
+});
+
+test("content that its place writes into meanwhile is read as it was", async () => {
+  const { place, vault } = await vaultIn();
+  const store = new DocumentStore({
+    read: () => {
+      const content = Uint8Array.from(place.content);
+      setImmediate(() => content.fill(0));
+      return { content, tag: place.version };
+    },
+    write: () => "conflict",
+  });
+  await vault.list(alice);
+  assert.equal((await store.list({ kind: "secret", namespace: null, limit: 9 }, null)).items.length, 1);
+});
+
 test("a document that grows too long is refused before it is written", async () => {
   const { place } = await vaultIn();
   const content = place.content;

@@ -1,7 +1,7 @@
 /** Stores that fail in every way, at every request of every operation: the documented error, all or nothing, repeatable. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { Keyring, MemoryStore, StrongroomError, Vault } from "../lib/node/ts/index.js";
+import { Keyring, MemoryStore, NothingAppliedError, StrongroomError, Vault } from "../lib/node/ts/index.js";
 import { native } from "../lib/node/ts/native.js";
 import { everything } from "./behaviour.mjs";
 import { alice, refused } from "./support.mjs";
@@ -86,6 +86,7 @@ class Faulty {
 
 class OfAnApplication extends Error {}
 const CAUSE = new OfAnApplication("the disk is full");
+const KNOWN = new NothingAppliedError("no room");
 
 const circular = {};
 circular.self = circular;
@@ -355,6 +356,21 @@ for (const operation of WRITERS) {
       assert.deepEqual(ended.after, ended.before);
       assert.equal(ended.store.asked.filter((method) => method === "commit").length, 1);
       await assertUsable(ended, operation);
+    });
+
+    test("throws what says that it failed: the same, and what that was made of is the cause", async () => {
+      for (const [thrown, cause] of [
+        [new NothingAppliedError("no room", { cause: CAUSE }), CAUSE],
+        [KNOWN, KNOWN],
+      ]) {
+        const throwing = commits(() => Promise.reject(thrown));
+        const ended = await run(operation, 1, throwing, { forever: true });
+        assert.equal(ended.error?.code, "STORAGE_FAILED");
+        assert.match(ended.error.message, /applied nothing/);
+        assert.equal(ended.error.cause, cause);
+        assert.deepEqual(ended.after, ended.before);
+        assert.equal(ended.store.asked.filter((method) => method === "commit").length, 1);
+      }
     });
 
     test("conflicts a few times: it is decided anew, and done once", async () => {

@@ -1,5 +1,5 @@
 /** The vault in one file that only its owner can read. */
-import { Answering } from "../../bindings/js/answering.js";
+import { Answering, havingDoneNothing } from "../../bindings/js/answering.js";
 import { optional, refuseUnknown, textOnly } from "../../bindings/js/arguments.js";
 import { size } from "../../bindings/js/document.js";
 import { type ErrorCode, guarded, StrongroomError, translated } from "../../bindings/js/errors.js";
@@ -56,8 +56,8 @@ export class FileStore extends Answering {
     const text = await this.#file.answer(request).catch(rethrow);
     if (!text.startsWith(FAILED)) return text;
     const { applied, code, message } = (JSON.parse(text) as Failed).failed;
-    // The driver tells the vault whether it was applied.
-    throw Object.assign(new StrongroomError(code, message), { applied });
+    const error = new StrongroomError(code, message);
+    throw applied === "no" ? havingDoneNothing(error, request) : error;
   }
 }
 

@@ -35,6 +35,7 @@ export {
   ERROR_CODES,
   type ErrorCode,
   isStrongroomError,
+  NothingAppliedError,
   StrongroomError,
 } from "../../bindings/js/errors.js";
 export type {

@@ -21,7 +21,7 @@ import pytest
 
 from strongroom import Keyring, Listed, SigningKey, StrongroomError, Vault
 from strongroom.errors import AuditTamperedError, ConflictError, StorageFailedError
-from strongroom.stores import MemoryStore, SQLiteStore, Store
+from strongroom.stores import MemoryStore, NothingAppliedError, SQLiteStore, Store
 
 # The second key is there to be retired.
 KEYRING = Keyring.parse(f"{Keyring.generate().dangerous_export()},{Keyring.generate().dangerous_export()}")
@@ -373,6 +373,37 @@ def test_a_commit_that_failed_for_certain_is_not_asked_for_again(name: str) -> N
     in_passing = name in ("set a new one", "set a generated one", "propose")
     assert faulty.requests == requests_of(OPERATIONS[name]) - in_passing or name in LONG
     assert value_of(Vault(KEYRING, store)) == ONE
+
+
+@pytest.mark.parametrize("reason", [None, OSError("no room")])
+def test_a_commit_that_says_why_it_applied_nothing_is_not_asked_for_again(reason: OSError | None) -> None:
+    store, known = furnished(OPERATIONS["delete"])
+    error = NothingAppliedError("nothing was written")
+
+    def fail(kind: str, call: Any) -> Any:
+        if kind == "commit":
+            raise error from reason
+        return call()
+
+    faulty = Faulty(store, None, fail)
+    with pytest.raises(StorageFailedError, match="applied nothing") as caught:
+        OPERATIONS["delete"].call(Vault(KEYRING, faulty), known)
+    assert caught.value.__cause__ is (reason or error)
+    assert faulty.requests == requests_of(OPERATIONS["delete"])
+    assert value_of(Vault(KEYRING, store)) == ONE
+
+
+def test_what_applied_nothing_the_second_time_may_have_applied_it_the_first() -> None:
+    store, known = furnished(OPERATIONS["delete"])
+    errors = [StoreFaultError("gone"), NothingAppliedError("nothing was written")]
+
+    def fail(kind: str, call: Any) -> Any:
+        if kind == "commit" and errors:
+            raise errors.pop(0)
+        return call()
+
+    OPERATIONS["delete"].call(Vault(KEYRING, Faulty(store, None, fail)), known)
+    assert not errors
 
 
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "exists"])

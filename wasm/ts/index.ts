@@ -34,6 +34,7 @@ export {
   ERROR_CODES,
   type ErrorCode,
   isStrongroomError,
+  NothingAppliedError,
   StrongroomError,
 } from "../../bindings/js/errors.js";
 export {

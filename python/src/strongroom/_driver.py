@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from strongroom._access import finding
-from strongroom._error import StrongroomError, of_code, translated
+from strongroom._error import NothingAppliedError, StrongroomError, of_code, translated
 from strongroom._host import Rotation
 from strongroom._results import AuditEvent, told
 from strongroom._secret import Secret
@@ -101,9 +101,10 @@ def drive(session: _native.Session, host: Host, operation: str) -> Steps:
                     continue
                 except Exception as error:
                     answer = Raised(error)
-            causes["ROTATION_FAILED" if kind == "rotate" else "STORAGE_FAILED"] = answer.error
-            # What a store of ours raises may say that nothing was applied.
-            applied = "no" if getattr(answer.error, "applied", None) == "no" else "unknown"
+            cause, applied = answer.error, "unknown"
+            if isinstance(cause, NothingAppliedError):
+                cause, applied = cause.__cause__ or cause, "no"
+            causes["ROTATION_FAILED" if kind == "rotate" else "STORAGE_FAILED"] = cause
             reply = _reply(number, {"failed": {"applied": applied}})
     finally:
         session.close()

@@ -36,6 +36,26 @@ class StrongroomError(Exception):
         self.operation = operation
 
 
+class NothingAppliedError(Exception):
+    """Raised by the `commit` of a store that knows that nothing was applied: the vault gives up and does not ask again.
+
+    What it was raised from, or itself where that is nothing, is the `__cause__` of the `StorageFailedError`. It is
+    believed the first time that a change set is asked for: after an exception that left it open, it can only speak for
+    the last time.
+
+    >>> from strongroom import Keyring, Vault
+    >>> from strongroom.stores import MemoryStore
+    >>> class Full(MemoryStore):
+    ...     def commit(self, change_set, /):
+    ...         raise NothingAppliedError("no room left")
+    >>> try:
+    ...     Vault(Keyring.generate(), Full()).set("A", "sk_test_abc123", actor="alice")
+    ... except Exception as error:
+    ...     print(f"{error} ({error.__cause__})")
+    the store failed and applied nothing; look at the cause, then try again (no room left)
+    """
+
+
 def of_code(code: str, message: str, operation: str | None = None) -> StrongroomError:
     """The error of a code."""
     from strongroom.errors import BY_CODE

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from strongroom._error import NothingAppliedError
 from strongroom.stores._document import AsyncDocumentStore, DocumentStore, FileStore
 from strongroom.stores._memory import MemoryStore
 from strongroom.stores._sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
@@ -25,6 +26,7 @@ __all__ = [
     "DocumentStore",
     "FileStore",
     "MemoryStore",
+    "NothingAppliedError",
     "SQLAlchemyStore",
     "SQLiteStore",
     "Store",
@@ -62,8 +64,9 @@ class Store(Protocol):
         the record by from then on, in place of what it was found by before. It is never loaded.
 
         A store that finds the operation id among its events answers `committed` and does nothing. `conflict` says that
-        a record is not as expected, or that the place of an event is taken; `failed` that nothing was applied. A store
-        that does not know raises, and is asked again with the same operation id.
+        a record is not as expected, or that the place of an event is taken; `failed` that nothing was applied, as
+        `NothingAppliedError` does, which can tell why. A store that does not know raises anything else, and is asked
+        again with the same operation id.
         """
 
     def events(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:

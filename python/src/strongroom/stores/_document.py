@@ -6,11 +6,11 @@ import asyncio
 import json
 import threading
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from weakref import WeakKeyDictionary
 
 from strongroom import _native
-from strongroom._error import StrongroomError, of_code, translated
+from strongroom._error import NothingAppliedError, StrongroomError, of_code, translated
 from strongroom.stores._answering import Answering
 
 if TYPE_CHECKING:
@@ -76,7 +76,10 @@ class FileStore(Answering):
             answer = json.loads(self._handle.answer(json.dumps(request)))
         failed = answer.get("failed")
         if failed is not None:
-            raise _with_applied(of_code(failed["code"], failed["message"]), failed["applied"])
+            error = of_code(failed["code"], failed["message"])
+            if failed["applied"] == "no":
+                _raise_having_done_nothing(error, request)
+            raise error
         return answer
 
 
@@ -86,9 +89,10 @@ def _whole(number: float, what: str) -> int:
     return int(number)
 
 
-def _with_applied(error: StrongroomError, applied: str) -> StrongroomError:
-    error.applied = applied  # type: ignore[attr-defined]  # The driver looks at it.
-    return error
+def _raise_having_done_nothing(error: StrongroomError, request: dict[str, Any]) -> NoReturn:
+    if "commit" in request:
+        raise NothingAppliedError(str(error)) from error
+    raise error from None
 
 
 class _Documents(Generic[Tag]):
@@ -113,7 +117,7 @@ class _Documents(Generic[Tag]):
                 with translated():
                     answer, changed = self._document.answer(text, asked)
             except StrongroomError as error:
-                raise _with_applied(error, "no") from None
+                _raise_having_done_nothing(error, request)
             if changed is None:
                 return json.loads(answer)
             written = yield _writing(self._write, changed, tag)
@@ -139,7 +143,8 @@ def _writing(write: Callable[[bytes, Tag | None], Any], text: bytes, tag: Tag | 
 class DocumentStore(Answering, Generic[Tag]):
     """A store in anything that keeps one text: an object in a bucket, a value in a cache.
 
-    `read()` gives `(content, tag)`, or `None` where there is nothing yet. The tag tells contents apart, as an ETag
+    `read()` gives `(content, tag)`, or `None` where there is nothing yet; a place that does not say so raises, since it
+    may have something. The tag tells contents apart, as an ETag
     does. `write(content, tag)` writes all of it if what is there still has the tag, or, for `None`, if there still is
     nothing, in one step with the comparison, and gives `"written"` or `"conflict"`. When it is not known whether it was
     written, it raises, is asked again, and what it then reads shows it.
