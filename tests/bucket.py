@@ -11,7 +11,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
 Fault = Literal[
-    "refused before", "failed after", "lost before", "lost after", "late", "conflict", "stale", "cut", "other tag"
+    "forbidden",
+    "refused before",
+    "failed after",
+    "lost before",
+    "lost after",
+    "late",
+    "conflict",
+    "stale",
+    "cut",
+    "other tag",
 ]
 
 
@@ -52,8 +61,8 @@ def serving(bucket: Bucket) -> Iterator[Client]:
                 content, version = bucket.content, bucket.version
                 if fault == "stale" and bucket.before is not None:
                     content, version = bucket.before
-            if fault == "refused before":
-                return self.answer(503)
+            if fault in ("forbidden", "refused before"):
+                return self.answer(403 if fault == "forbidden" else 503)
             if content is None:
                 return self.answer(404)
             if fault == "cut":
@@ -112,6 +121,7 @@ class Client:
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.url = f"http://127.0.0.1:{port}/vault"
         self.timeout = 30.0
 
     def read(self) -> tuple[bytes, str] | None:
