@@ -396,6 +396,71 @@ def test_a_check_holds_until_its_commit_and_counters_do_not_wait_for_it(
     assert answers == ["committed"] * 2
 
 
+def wait_for_locks(connection: Connection, schema: str, count: int) -> None:
+    """Until so many commits wait for another one."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s"
+    for _ in range(500):
+        if connection.execute(waiting, [f"%{schema}%"]).fetchone() == (count,):
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{count} commits should be waiting")
+
+
+@pytest.mark.parametrize("kind", ["head", "ring", "policy"])
+def test_checks_that_come_later_wait_behind_a_put_of_what_every_commit_checks(
+    store: SQLAlchemyStore, schema: str, cluster: Cluster, connection: Connection, kind: str
+) -> None:
+    of = key("R", "", kind)
+    put_new(store, of)
+    check = change_set(checks=[(of, revision(1))], events=[event("s", 1)])
+    answers: dict[str, str] = {}
+
+    def asked(name: str, **parts: Any) -> threading.Thread:
+        thread = threading.Thread(target=lambda: answers.update({name: commit(store, **parts)}))
+        thread.start()
+        return thread
+
+    with psycopg.connect(cluster.url()) as other:
+        call = f"SELECT {schema}.strongroom_commit(%s::jsonb)::text"
+        assert other.execute(call, [json.dumps({"change_set": check})]).fetchone() == ('"committed"',)
+        put = asked("put", puts=[(record(of, 2), revision(1))])
+        wait_for_locks(connection, schema, 1)
+        later = asked("later", checks=[(of, revision(1))], events=[event("s", 2)])
+        wait_for_locks(connection, schema, 2)
+        other.commit()
+        put.join()
+        later.join()
+    assert answers == {"put": "committed", "later": "conflict"}
+
+
+def test_a_put_of_what_every_commit_checks_gets_through_whoever_checks_it_all_the_time(store: SQLAlchemyStore) -> None:
+    watched = [key("H", "", "head"), key("R", "", "ring"), key("P", "", "policy")]
+    put_new(store, *watched)
+    puts, over = 20, threading.Event()
+    told_checks: list[str] = []
+    tries: list[str] = []
+
+    def check(index: int) -> None:
+        while not over.is_set():
+            seen = [(of, revision(revision_of(store, of) or 0)) for of in watched]
+            told_checks.extend(commit(store, checks=seen, counters=[(key("A"), 1, 5)]) for _ in range(20))
+
+    def put(_: int) -> None:
+        try:
+            for number in range(1, puts + 1):
+                before = len(told_checks)
+                while len(told_checks) < before + 8:
+                    time.sleep(0.001)
+                for of in watched:
+                    tries.append(commit(store, puts=[(record(of, number + 1), revision(number))]))
+        finally:
+            over.set()
+
+    in_threads(9, lambda index: check(index) if index else put(index))
+    assert tries == ["committed"] * (puts * len(watched))
+    assert told_checks.count("committed") >= puts
+
+
 def test_what_is_checked_to_be_absent_is_made_by_nobody_until_the_commit(
     store: SQLAlchemyStore, schema: str, cluster: Cluster
 ) -> None:
