@@ -248,6 +248,20 @@ class StoreBehaviour:
         assert revision_of(store, of) == 2
 
     @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("other", ["absent", revision(1), revision(3)])
+    def test_expectations_of_one_record_that_contradict_each_other_are_a_conflict(
+        self, store: Store, kind: str, other: Any
+    ) -> None:
+        of = key("A", "default", kind)
+        put_new(store, of)
+        assert commit(store, puts=[(record(of, 2), revision(1))]) == "committed"
+        assert commit(store, puts=[(record(of, 3), revision(2))], checks=[(of, other)]) == "conflict"
+        assert commit(store, deletes=[(of, revision(2))], checks=[(of, other)]) == "conflict"
+        assert commit(store, checks=[(of, other), (of, revision(2))]) == "conflict"
+        assert commit(store, checks=[(of, revision(2)), (of, revision(2))]) == "committed"
+        assert revision_of(store, of) == 2
+
+    @pytest.mark.parametrize("kind", KINDS)
     def test_a_put_that_expects_a_revision_meets_nothing(self, store: Store, kind: str) -> None:
         of = key("A", "default", kind)
         assert commit(store, puts=[(record(of, 2), revision(1))]) == "conflict"

@@ -49,7 +49,7 @@ BEGIN
   END LOOP;
   FOR held IN
     -- A counter is locked as an UPDATE of it would do, which a check does not wait for.
-    SELECT kind, namespace, name, max(expected) AS expected, max(strength) AS strength
+    SELECT kind, namespace, name, min(expected) AS expected, max(expected) AS expected_too, max(strength) AS strength
     FROM (
       SELECT kind, namespace, name, expected, CASE WHEN is_put THEN 3 ELSE 1 END AS strength
       FROM {schema}.strongroom_expectations(change_set)
@@ -80,7 +80,9 @@ BEGIN
       SELECT revision INTO found_revision FROM {schema}.strongroom_records
         WHERE kind = held.kind AND namespace = held.namespace AND name = held.name FOR KEY SHARE;
     END IF;
-    is_expected := is_expected AND (held.expected IS NULL OR held.expected IS NOT DISTINCT FROM found_revision);
+    is_expected := is_expected AND (
+      held.expected IS NULL
+      OR held.expected IS NOT DISTINCT FROM found_revision AND held.expected_too = held.expected);
   END LOOP;
 
   IF EXISTS (SELECT FROM {schema}.secrets_audit WHERE operation_id = operation) THEN

@@ -191,6 +191,7 @@ pub(super) async fn compare_and_swap(probe: &Probe) -> Outcome {
         ("a check for an earlier revision", probe.change()?.check(&name, at(1))),
         ("a check for a revision, where no record is", probe.change()?.check(&missing, at(1))),
         ("a check for no record, where one is", probe.change()?.check(&name, ABSENT)),
+        ("a put beside a check for another revision", probe.change()?.put(secret(&name, 3), at(2)).check(&name, at(1))),
     ];
     for (what, change) in &wrong {
         let answer = probe.commit(change).await?;
