@@ -565,6 +565,28 @@ def test_what_is_committed_is_on_disk_though_the_session_would_not_wait_for_it(
         lax.rollback()
 
 
+# The order of events.
+
+
+def test_within_a_stream_events_are_numbered_and_kept_in_one_order_whoever_writes(
+    store: SQLAlchemyStore, schema: str, connection: Connection, keyring: Keyring
+) -> None:
+    vault = Vault(keyring, store)
+    for name in "AB":
+        vault.set(name, "sk_test_abc123", actor="alice")
+
+    def work(index: int) -> None:
+        for turn in range(16):
+            vault.get("AB"[turn % 2], actor=f"user-{index}")
+
+    in_threads(8, work)
+    order = f"SELECT stream, seq, lag(seq) OVER (PARTITION BY stream ORDER BY id) AS before FROM {schema}.secrets_audit"
+    wrong = connection.execute(f"SELECT * FROM ({order}) AS each WHERE seq <> before + 1").fetchall()
+    assert wrong == []
+    assert len(vault.audit("A", actor="alice", limit=1000)) == 65
+    vault.verify_audit(actor="alice")
+
+
 # What is asked of the server.
 
 
