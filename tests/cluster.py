@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 _USER = "postgres"
@@ -89,6 +90,19 @@ class Cluster:
         """SIGINT ends it in order, SIGQUIT at once, SIGKILL as a crash does."""
         self._server.send_signal(how)
         self._server.wait(timeout=60)
+
+    def restart(self) -> None:
+        """At once, without a word to anybody."""
+        self.stop(signal.SIGQUIT)
+        self.start()
+
+    def cut_connections(self) -> None:
+        """All that clients have."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            )
 
     def close(self) -> None:
         if self._server.poll() is None:

@@ -452,6 +452,28 @@ def test_a_broken_store_fails_the_run_and_its_history_is_shown(tmp_path: Path, m
     shutil.rmtree(kept)
 
 
+@pytest.mark.parametrize("cut", ["connections", "restart"])
+def test_a_server_of_its_own_is_cut_off_meanwhile_and_everything_explained(cut: str) -> None:
+    done = load(
+        "cluster", "--processes", "2", "--secrets", "20", "--seconds", "5", "--json", "--cut", cut, "--cut-every", "2"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["ok"]
+    assert told["cuts"] >= 1
+    assert told["phases"][0]["operations"] > 0
+
+
+def test_pages_are_measured_at_both_ends_of_few_secrets_and_of_many(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    command = [sys.executable, "-m", "load.pages", f"sqlite:{tmp_path / 'vault.db'}", "--secrets", "10", "1100"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    few, many = json.loads(done.stdout)
+    assert (few["secrets"], few["list"]["pages"], few["due"]["pages"]) == (10, 1, 1)
+    assert (many["secrets"], many["list"]["pages"], many["due"]["pages"]) == (1100, 5, 5)
+    assert all(many[name][end] > 0 for name in ("list", "due") for end in ("first_ms", "last_ms", "last_to_first"))
+
+
 def test_what_is_no_store_is_refused() -> None:
     for spec in ("sqlite", "sqlite:", "json:no_such_store"):
         done = load(spec)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from load.history import Kind
 from load.report import is_good, report, show
 from load.run import Options, run
-from load.stores import UnknownStoreError
+from load.stores import UnknownStoreError, served
 from load.work import MIX, Phase
 
 
@@ -22,7 +25,9 @@ def parse(arguments: list[str]) -> tuple[Options, argparse.Namespace]:
         prog="load", description="Drives a store from several processes and checks what they saw."
     )
     parser.add_argument(
-        "store", help="sqlite:PATH, file:PATH, postgresql://..., or module:function; empty, or without load's secrets"
+        "store",
+        help="sqlite:PATH, file:PATH, postgresql://..., or module:function; empty, or without load's secrets; "
+        "cluster for a PostgreSQL server of its own",
     )
     parser.add_argument("--processes", type=int, default=4, metavar="N")
     parser.add_argument("--secrets", type=int, default=1000, metavar="N", help="how many there are")
@@ -35,7 +40,9 @@ def parse(arguments: list[str]) -> tuple[Options, argparse.Namespace]:
     parser.add_argument("--value-bytes", type=int, default=32, metavar="N")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--cut", metavar="COMMAND", help="run again and again meanwhile, such as one that cuts connections"
+        "--cut",
+        metavar="COMMAND",
+        help="run again and again meanwhile, such as one that cuts connections; of a cluster: connections, or restart",
     )
     parser.add_argument("--cut-every", type=float, default=5.0, metavar="SECONDS")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where to keep the histories")
@@ -54,7 +61,8 @@ def parse(arguments: list[str]) -> tuple[Options, argparse.Namespace]:
         mix=_mix(told.mix, parser),
         seed=told.seed,
         value_bytes=told.value_bytes,
-        cut=told.cut,
+        # The user's own command, as in a shell.
+        cut=told.cut and partial(subprocess.run, told.cut, shell=True, check=False, stdout=sys.stderr),  # noqa: S604
         cut_every=told.cut_every,
     )
     return options, told
@@ -86,7 +94,9 @@ def main() -> int:
 
     good = False
     try:
-        outcome = run(options, folder, say)
+        with served(options.store) as (store, server):
+            cuts = {} if server is None else {"connections": server.cut_connections, "restart": server.restart}
+            outcome = run(replace(options, store=store, cut=cuts.get(told.cut, options.cut)), folder, say)
         good = is_good(outcome)
         figures = report(options, outcome)
         print(json.dumps(figures, indent=2) if told.json else show(figures))

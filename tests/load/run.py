@@ -36,7 +36,7 @@ class Options:
     mix: dict[Kind, int] = field(default_factory=lambda: dict(MIX))
     seed: int = 1
     value_bytes: int = 32
-    cut: str | None = None
+    cut: Callable[[], object] | None = None
     cut_every: float = 5.0
 
 
@@ -252,24 +252,23 @@ class _Process:
 
 
 class _Cutter:
-    """Runs a command of the user's again and again while the processes work."""
+    """Cuts again and again while the processes work."""
 
     def __init__(self, options: Options) -> None:
-        self._command, self._every = options.cut, options.cut_every
+        self._cut, self._every = options.cut, options.cut_every
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self.cuts = 0
 
     def start(self) -> None:
-        if self._command is not None:
+        if self._cut is not None:
             self._over.clear()
-            self._thread = threading.Thread(target=self._cut, args=(self._command,), daemon=True)
+            self._thread = threading.Thread(target=self._run, args=(self._cut,), daemon=True)
             self._thread.start()
 
-    def _cut(self, command: str) -> None:
+    def _run(self, cut: Callable[[], object]) -> None:
         while not self._over.wait(self._every):
-            # The user's own command, as in a shell.
-            subprocess.run(command, shell=True, check=False, stdout=sys.stderr)  # noqa: S602
+            cut()
             self.cuts += 1
 
     def stop(self) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from contextlib import AbstractContextManager, closing, nullcontext
-from typing import Any, cast
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, cast
 
 from strongroom import stores
 from strongroom.stores import SQLiteStore, Store
+
+if TYPE_CHECKING:
+    from cluster import Cluster
 
 
 class UnknownStoreError(ValueError):
@@ -32,6 +36,18 @@ def open_store(spec: str) -> AbstractContextManager[Store]:
     if made is None:
         raise UnknownStoreError(f"the module {scheme} has no {rest}; {_HOW}")
     return _closing(made())
+
+
+@contextmanager
+def served(spec: str) -> Iterator[tuple[str, Cluster | None]]:
+    """What to open: for `cluster` it is in a PostgreSQL server of its own, on whose disk is what it says is there."""
+    if spec != "cluster":
+        yield spec, None
+        return
+    from cluster import running
+
+    with running(fsync=True) as server:
+        yield server.url(), server
 
 
 _HOW = "name a store as sqlite:PATH, file:PATH, postgresql://..., or module:function"

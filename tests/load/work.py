@@ -19,6 +19,8 @@ from load.stores import Counting, open_store
 
 NAMESPACE_SIZE = 250
 """How many secrets a namespace holds: a page of the population, and what one list reads."""
+PAUSE = 0.1
+"""How long a process waits after an error, in seconds, as a caller would: a server that is away is away for all."""
 MANY = 3
 """How many secrets `get_many` and `set_many` are about."""
 
@@ -178,7 +180,10 @@ def steps(worker: Worker, mix: dict[Kind, int], phase: Phase, now: Callable[[], 
     kinds, weights = [*mix], [*mix.values()]
     end = now() + phase.seconds
     while now() < end:
-        yield worker.do(worker.chance.choices(kinds, weights)[0], phase.secrets)
+        line = worker.do(worker.chance.choices(kinds, weights)[0], phase.secrets)
+        yield line
+        if line.error is not None:
+            time.sleep(PAUSE)
 
 
 def main() -> None:
