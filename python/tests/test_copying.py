@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import secrets
 import signal
 import subprocess
 import sys
@@ -15,8 +17,9 @@ from typing import Any, cast
 import pytest
 
 from asynchronous import AsyncioStore
+from cluster import Cluster
 from old_bot import OldBot
-from strongroom import Actor, AuditEvent, Keyring, Vault, aio
+from strongroom import Actor, AuditEvent, Keyring, SigningKey, Vault, aio
 from strongroom.errors import (
     ConflictError,
     InvalidArgumentError,
@@ -25,19 +28,22 @@ from strongroom.errors import (
     StrongroomError,
     VaultHeadMissingError,
 )
-from strongroom.stores import CommitAnswer, MemoryStore, SQLiteStore, Store
+from strongroom.stores import CommitAnswer, FileStore, MemoryStore, SQLAlchemyStore, SQLiteStore, Store
 
-SECRETS = 1000
+SECRETS = 600
 
-Make = Callable[[Path], AbstractContextManager[Store]]
-"""Opens an empty store, in a folder of its own."""
+SIGNING_KEY = SigningKey.generate(name="example.com/vault")
 
-MAKERS: list[tuple[str, Make]] = [
-    ("memory", lambda folder: nullcontext(MemoryStore())),
-    ("sqlite", lambda folder: SQLiteStore(folder / "vault.db")),
-    ("memory again", lambda folder: nullcontext(MemoryStore())),
-]
-"""Where the vault moves, one after the other."""
+
+def makers(cluster: Cluster) -> list[tuple[str, Callable[[Path], AbstractContextManager[Store]]]]:
+    """Where the vault moves, one after the other: each opens an empty store, in a folder of its own."""
+    schema = f"t_{secrets.token_hex(6)}"
+    return [
+        ("postgresql", lambda _: SQLAlchemyStore(cluster.url(), schema=schema)),
+        ("file", lambda folder: nullcontext(FileStore(folder / "secrets.json.enc"))),
+        ("sqlite", lambda folder: SQLiteStore(folder / "vault.db")),
+        ("memory", lambda _: nullcontext(MemoryStore())),
+    ]
 
 
 def live_in(vault: Vault) -> None:
@@ -92,9 +98,27 @@ def answers(vault: Vault, proposal: str) -> dict[str, Any]:
         "counters": [(each.name, each.accessed_count) for each in vault.list(actor="alice")],
         "confirm": vault.confirm(proposal, actor="alice").written.version,
         "verified once more": vault.verify_audit(actor="alice").events,
-        "purge": vault.purge(actor="alice"),
+        "exists": [vault.exists(name, actor="alice") for name in ("A", "GONE", "OFF", "ENDED", "AGAIN")],
     }
+    told["get all versions"] = [
+        (each.number, value_of_version(vault, "A", each.number)) for each in vault.versions(**name)
+    ]
+    # All but the times of what was just asked.
+    told["export_audit"] = [
+        [event[field] for field in ("stream", "seq", "action", "name", "actor", "outcome")]
+        for event in map(json.loads, vault.export_audit(actor="alice"))
+    ]
+    # At the end: the clock says how many proposals are over by then.
+    told["purge"] = vault.purge(actor="alice").secrets
     return told
+
+
+def value_of_version(vault: Vault, name: str, number: int) -> str:
+    try:
+        vault.rollback(name, number, actor="alice")
+    except StrongroomError as error:
+        return error.code
+    return value_of(vault, "default", name)
 
 
 def value_of(vault: Vault, namespace: str, name: str) -> str:
@@ -104,18 +128,20 @@ def value_of(vault: Vault, namespace: str, name: str) -> str:
         return error.code
 
 
-def test_a_vault_moves_from_store_to_store_with_its_history(tmp_path: Path) -> None:
+def test_a_vault_moves_from_store_to_store_with_its_history(tmp_path: Path, cluster: Cluster) -> None:
     bot = OldBot(tmp_path / "bot.db").create(50)
     keyring = Keyring.parse(bot.key_text)
     with ExitStack() as stores:
         vault = Vault(keyring, stores.enter_context(SQLiteStore(bot.path)))
         live_in(vault)
-        for number, (name, make) in enumerate(MAKERS):
+        checkpoints: list[str] = []
+        for number, (name, make) in enumerate(makers(cluster)):
             folder = tmp_path / str(number)
             folder.mkdir()
             target = stores.enter_context(make(folder))
             proposal = vault.propose("rotate", "A", "a proposed", actor="alice").id
             there = len(vault.list(actor="alice"))
+            checkpoints.append(vault.checkpoint(actor="alice", signing_key=SIGNING_KEY))
             copied = vault.copy_to(target, actor="alice")
             assert (copied.secrets, copied.left) == (there, 0), name
             assert there > SECRETS + 50
@@ -128,6 +154,9 @@ def test_a_vault_moves_from_store_to_store_with_its_history(tmp_path: Path) -> N
             # Those of the three looks at the history came since.
             assert report.events + report.unchained == copied.events + 3
             assert report.unchained >= 50
+            # Those that were kept before the first move, too.
+            for kept in checkpoints:
+                moved.verify_audit(actor="alice", checkpoint=kept, verifiers=[SIGNING_KEY.verifier()])
             vault = moved
 
 
