@@ -35,11 +35,60 @@ SET jit = off";
 /// What the bodies of functions stand between: longer than a schema's name, which stands in them and may hold any other.
 const BODY_QUOTE: &str = "$strongroom_strongroom_strongroom_strongroom_strongroom_strongroom_body$";
 
-/// What a server says (SQLSTATE) when it took a commit back because of others, or of what they wrote meanwhile.
-const CONFLICTS: [&str; 4] = ["40001", "40P01", "55P03", "23505"];
+/// What an error of a server means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// Taken back because of others, or of what they wrote meanwhile.
+    Conflict,
+    /// A text or a number that PostgreSQL cannot keep.
+    Refused,
+    /// A lock that somebody else has not let go of in time.
+    Busy,
+    /// The server ends the connection, or has no more of it.
+    Lost,
+    /// A prepared statement is gone (as after `DISCARD ALL`), is there twice, or gives something else than it did.
+    Stale,
+}
 
-/// What a server says of a text or a number that it cannot keep; nothing was applied.
-const REFUSED: &str = "22";
+/// By how its SQLSTATE begins. An error that means nothing here is the host's to raise.
+const MEANINGS: [(Meaning, &str, &[&str]); 5] = [
+    (Meaning::Conflict, "conflict", &["40001", "40P01", "23505"]),
+    (Meaning::Refused, "refused", &["22"]),
+    (Meaning::Busy, "busy", &["55P03"]),
+    (Meaning::Lost, "lost", &["08", "57P"]),
+    (Meaning::Stale, "stale", &["26000", "42P05", "0A000"]),
+];
+
+impl Meaning {
+    #[cfg(feature = "postgres")]
+    pub(crate) fn of(state: &str) -> Option<Meaning> {
+        let begins = |states: &[&str]| states.iter().any(|begin| state.starts_with(begin));
+        MEANINGS.iter().find(|(_, _, states)| begins(states)).map(|(meaning, ..)| *meaning)
+    }
+
+    /// What a store fails with in place of the server's error, where this request has applied nothing.
+    pub(crate) const fn failure(self) -> Option<(ErrorCode, &'static str)> {
+        match self {
+            Meaning::Refused => {
+                Some((ErrorCode::InvalidArgument, "PostgreSQL cannot keep what the request holds; nothing was applied"))
+            }
+            Meaning::Busy => Some((
+                ErrorCode::StorageFailed,
+                "another transaction did not let go of a lock before lock_timeout was over; nothing was applied: look in \
+                 pg_stat_activity for who is idle in a transaction, then try again",
+            )),
+            Meaning::Conflict | Meaning::Lost | Meaning::Stale => None,
+        }
+    }
+}
+
+fn meanings() -> serde_json::Value {
+    let told = MEANINGS.iter().map(|(meaning, name, states)| {
+        let failure = meaning.failure().map(|(code, message)| json!({ "code": code.name(), "message": message }));
+        ((*name).to_owned(), json!({ "states": states, "failure": failure }))
+    });
+    serde_json::Value::Object(told.collect())
+}
 
 /// The schema of a vault: its name, as an identifier and as a literal.
 struct Schema {
@@ -114,9 +163,11 @@ const LOCK: &str = "SELECT pg_catalog.pg_advisory_xact_lock(
 /// To open a database: `inspect` gives an `inspection` for [`plan_opening`], and `version`, where that asks for it, the
 /// version. Where there is anything to run, it begins anew in a transaction, with `lock` before `inspect`.
 ///
-/// `conflicts` are the SQLSTATEs by which a commit ends that is to be answered `conflict`; `refused` is the class of
-/// those that tell of a text or number that PostgreSQL cannot keep. Whatever else a commit ends by, the store does not
-/// know what became of it.
+/// `meanings` is what the server's errors mean: by name, the beginnings of their SQLSTATEs (`states`) and the `failure`,
+/// `code` and `message`, that the store raises in place of the error, if any. `conflict` is the answer to a commit.
+/// `refused` and `busy` have applied nothing; of a request that was `lost` before it was `busy`, nobody knows. After
+/// `lost` and `stale` the connection is of no more use, and the request is asked once more by another: a commit is told by
+/// its operation id. Whatever else a commit ends by, the store does not know what became of it.
 ///
 /// Errors: `INVALID_ARGUMENT` for a schema that no database can have.
 ///
@@ -136,8 +187,7 @@ pub fn statements(schema: &str) -> Result<String> {
         "lock": schema.fill(LOCK),
         "inspect": schema.fill(INSPECT),
         "version": schema.fill("SELECT version FROM {schema}.strongroom_schema"),
-        "conflicts": CONFLICTS,
-        "refused": REFUSED,
+        "meanings": meanings(),
     })
     .to_string())
 }

@@ -15,10 +15,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use strongroom::conformance::check_store;
-use strongroom::flow::{ChangeSet, CommitAnswer};
+use strongroom::flow::{Applied, ChangeSet, CommitAnswer};
 use strongroom::ident::Slot;
 use strongroom::ops::Setting;
-use strongroom::store::{Store, drive};
+use strongroom::store::{CommitFailed, Store, drive};
 use strongroom::{Actor, ErrorCode, Keyring, SecretBytes, Vault, VaultOptions};
 use strongroom_bindings::stores::{PostgresError, PostgresOptions, PostgresStore, Tls};
 use strongroom_bindings::{OsEntropy, SystemClock};
@@ -147,6 +147,14 @@ fn refused(url: &str, options: PostgresOptions) -> ErrorCode {
     }
 }
 
+/// With nothing applied, and nothing to ask again for.
+fn refused_commit(store: &mut PostgresStore, change_set: &ChangeSet) -> ErrorCode {
+    match store.commit(change_set) {
+        Err(CommitFailed { applied: Applied::No, cause: PostgresError::Vault(error) }) => error.code(),
+        other => panic!("it was not refused: {other:?}"),
+    }
+}
+
 #[test]
 fn a_store_over_a_server_keeps_the_contract_and_survives_what_the_server_does() {
     let mut cluster = Cluster::make();
@@ -186,9 +194,15 @@ fn a_store_over_a_server_keeps_the_contract_and_survives_what_the_server_does() 
         counters: vec![],
         events: vec![],
     };
-    assert_eq!(store.commit(&change_set).unwrap(), CommitAnswer::Conflict);
+    assert_eq!(refused_commit(&mut store, &change_set), ErrorCode::StorageFailed);
     transaction.rollback().unwrap();
     assert_eq!(store.commit(&change_set).unwrap(), CommitAnswer::Committed);
+
+    // What PostgreSQL cannot keep.
+    assert_eq!(
+        refused_commit(&mut store, &ChangeSet { operation_id: "\0".to_owned(), ..change_set }),
+        ErrorCode::InvalidArgument
+    );
 
     // Tables of another program.
     cluster.client().batch_execute("CREATE SCHEMA other; CREATE TABLE other.secrets (id integer)").unwrap();

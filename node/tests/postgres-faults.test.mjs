@@ -233,37 +233,39 @@ test("the answer of a read is lost once: it is asked for once more, and a second
 
 // What the server says
 
-test("a lock that another holds for too long is a conflict", async (t) => {
+test("a lock that is held for too long fails who needs it, with nothing applied, and nobody else", async (t) => {
   const schema = server.newSchema();
-  const config = { connectionString: server.url(), options: "-c lock_timeout=50" };
-  const store = closing(t, await PostgresStore.open(config, { schema }));
+  const config = { connectionString: server.url(), options: "-c lock_timeout=200" };
+  const store = closing(t, await PostgresStore.open(config, { schema, max: 2 }));
   const vault = new Vault({ keyring: Keyring.generate(), store });
-  await vault.set("A", "value", alice);
+  for (const name of ["A", "B"]) await vault.set(name, "value", alice);
   const holder = new pg.Client(server.url());
   await holder.connect();
   t.after(() => holder.end());
   await holder.query("BEGIN");
-  await holder.query(`SELECT FROM ${schema}.secrets, ${schema}.strongroom_records FOR UPDATE`);
-  const rotated = vault.rotate("A", "another", alice);
-  await sleep(120);
+  await holder.query(`SELECT FROM ${schema}.secrets WHERE name = 'A' FOR UPDATE`);
+  const rotate = () => refused("STORAGE_FAILED", () => vault.rotate("A", "another", alice));
+  for (const error of await Promise.all(Array.from({ length: 5 }, rotate))) {
+    assert.match(error.message, /applied nothing/);
+    assert.match(error.cause.message, /nothing was applied: look in pg_stat_activity/);
+  }
+  assert.equal((await vault.get("B", alice)).reveal(), "value");
   await holder.query("ROLLBACK");
-  assert.equal((await rotated).version, 2);
+  assert.equal((await vault.rotate("A", "another", alice)).version, 2);
 });
 
-/** A connection whose server answers every request alike. */
-function answering(code) {
-  const error = Object.assign(new Error("of the server"), { code, severity: "ERROR" });
+/** A connection whose server answers requests with these errors, and all that follow with the last. */
+function answering(...codes) {
   const statements = [];
-  const inspection = {
-    server: 160000,
-    encoding: "UTF8",
-    is_replica: false,
+  const whole = { server: 160000, encoding: "UTF8", is_replica: false };
+  const schema = {
     has_schema: true,
     is_open: false,
     strangers: [],
+    tables: ["secrets", "strongroom_schema"],
   };
   const opening = [
-    JSON.stringify({ ...inspection, tables: ["secrets", "strongroom_schema"] }),
+    JSON.stringify({ ...whole, ...schema }),
     1, // the version
   ];
   return {
@@ -273,14 +275,15 @@ function answering(code) {
     async query({ text, name }) {
       if (opening.length > 0) return { rows: [{ told: opening.shift() }] };
       statements.push({ text, name });
-      throw error;
+      const code = codes.length > 1 ? codes.shift() : codes[0];
+      throw Object.assign(new Error("of the server"), { code, severity: "ERROR" });
     },
   };
 }
 
 const CHANGES = { operation_id: "o", puts: [], deletes: [], checks: [], counters: [], events: [] };
 
-for (const code of ["40001", "40P01", "55P03", "23505"]) {
+for (const code of ["40001", "40P01", "23505"]) {
   test(`${code} is a conflict of a commit, and asked for once; of anything else it is an error`, async () => {
     const client = answering(code);
     const store = await PostgresStore.open(client);
@@ -290,13 +293,28 @@ for (const code of ["40001", "40P01", "55P03", "23505"]) {
   });
 }
 
-for (const code of ["22P05", "22003"]) {
-  test(`${code}, a text or number that cannot be kept, is told as such`, async () => {
-    const store = await PostgresStore.open(answering(code));
-    const error = await refused("INVALID_ARGUMENT", () => store.commit(CHANGES));
-    assert.match(error.message, new RegExp(`${code}.*nothing was applied`));
+for (const [code, what, failure] of [
+  ["22P05", "a text that cannot be kept", "INVALID_ARGUMENT"],
+  ["22003", "a number that cannot be kept", "INVALID_ARGUMENT"],
+  ["55P03", "a lock that somebody holds", "STORAGE_FAILED"],
+]) {
+  test(`${code}, ${what}, is told as such, with nothing applied`, async () => {
+    const client = answering(code);
+    const store = await PostgresStore.open(client);
+    const error = await refused(failure, () => store.commit(CHANGES));
+    assert.match(error.message, /nothing was applied/);
+    assert.equal(error.applied, "no");
+    assert.equal(error.cause.code, code);
+    assert.equal(client.statements.length, 1);
   });
 }
+
+test("a commit that was lost and then met a lock may have been applied", async () => {
+  const store = await PostgresStore.open(answering("57P01", "55P03"));
+  const error = await store.commit(CHANGES).catch((thrown) => thrown);
+  assert.equal(error.code, "55P03");
+  assert.equal(error.applied, undefined);
+});
 
 for (const [code, what] of [
   ["26000", "forgotten"],

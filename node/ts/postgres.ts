@@ -12,7 +12,7 @@ import type {
   Store,
   StoredRecord,
 } from "../../bindings/js/contract.js";
-import { guarded, StrongroomError } from "../../bindings/js/errors.js";
+import { type ErrorCode, guarded, StrongroomError } from "../../bindings/js/errors.js";
 import { native } from "./native.js";
 import {
   type Connections,
@@ -46,8 +46,11 @@ export interface PostgresStoreOptions {
 
 type RequestName = "load" | "list" | "events" | "commit";
 type Opening = { state: "current" | "fresh" | "unknown"; statements: string[] };
-type Statements = Record<RequestName | "lock" | "inspect" | "version" | "refused", string> & {
-  conflicts: string[];
+type MeaningName = "conflict" | "refused" | "busy" | "lost" | "stale";
+/** What the server's errors mean: how their SQLSTATEs begin, and what the store throws in their place. */
+type Meaning = { states: string[]; failure: { code: ErrorCode; message: string } | null };
+type Statements = Record<RequestName | "lock" | "inspect" | "version", string> & {
+  meanings: Record<MeaningName, Meaning>;
 };
 
 /** An error that the server itself has told of; of a lost connection tells `pg`, or the system. */
@@ -163,17 +166,22 @@ export class PostgresStore implements Store {
     await this.#opened();
     const statement = { text: this.#statements[request], values: [JSON.stringify(content)] };
     const name = this.#tag === undefined ? {} : { name: `strongroom_${request}_${this.#tag}` };
+    let first: "lost" | "stale";
     try {
       return JSON.parse(await this.#run({ ...name, ...statement })) as T;
     } catch (error) {
-      if (!isWorthAnother(error)) return this.#answerTo(request, error);
+      if (!(error instanceof Spent)) return this.#answerTo(request, error);
+      first = error.meaning;
     }
     try {
       // By another connection, and without a name, which this one may not know any more. A commit that was applied is
       // told by its operation id.
       return JSON.parse(await this.#run(statement)) as T;
     } catch (error) {
-      return this.#answerTo(request, error instanceof Lost ? error.cause : error);
+      const why = error instanceof Spent ? error.cause : error;
+      // That this one was only kept waiting tells nothing of one that was lost.
+      if (first === "lost" && this.#meaningOf(why) === "busy") throw why;
+      return this.#answerTo(request, why);
     }
   }
 
@@ -181,23 +189,31 @@ export class PostgresStore implements Store {
     return this.#with((client) => first<string>(client, statement));
   }
 
-  /** What an error answers to a request. Throws it otherwise. */
+  /** What an error answers to a request. Throws what is wrong. */
   #answerTo<T>(request: RequestName, error: unknown): T {
-    if (isOfServer(error)) {
-      if (request === "commit" && this.#statements.conflicts.includes(error.code)) return "conflict" as T;
-      if (error.code.startsWith(this.#statements.refused)) {
-        const message = `PostgreSQL cannot keep what the ${request} holds (${error.code}); nothing was applied`;
-        throw new StrongroomError("INVALID_ARGUMENT", message, { cause: error });
-      }
-    }
-    throw error;
+    const meaning = this.#meaningOf(error);
+    if (request === "commit" && meaning === "conflict") return "conflict" as T;
+    const failure = meaning && this.#statements.meanings[meaning].failure;
+    if (!failure) throw error;
+    const failed = new StrongroomError(failure.code, failure.message, { cause: error });
+    // The driver tells the vault.
+    throw Object.assign(failed, { applied: "no" });
+  }
+
+  /** What was no word of the server's is a connection that is gone, and what became of the statement nobody knows. */
+  #meaningOf(error: unknown): MeaningName | undefined {
+    if (error instanceof StrongroomError) return undefined;
+    if (!isOfServer(error)) return "lost";
+    const { meanings } = this.#statements;
+    const names = Object.keys(meanings) as MeaningName[];
+    return names.find((name) => meanings[name].states.some((begin) => error.code.startsWith(begin)));
   }
 
   /** Opens the database, once; and again where that failed. */
   #opened(): Promise<void> {
     this.#opening ??= this.#open().catch((error: unknown) => {
       this.#opening = undefined;
-      throw error instanceof Lost ? error.cause : error;
+      throw error instanceof Spent ? error.cause : error;
     });
     return this.#opening;
   }
@@ -229,37 +245,32 @@ export class PostgresStore implements Store {
     return plan(inspection, await first<number>(client, { text: this.#statements.version }));
   }
 
-  /** Runs something on a connection. Throws `Lost` when that is lost meanwhile. */
+  /** Runs something on a connection. Throws `Spent` when that is of no more use, and closes it. */
   async #with<T>(run: (client: PostgresClient) => Promise<T>): Promise<T> {
     const client = await this.#connections.take();
     let state: "good" | "spent" = "good";
     try {
       return await run(client);
     } catch (error) {
-      const isLost = isOfServer(error) ? LOST.test(error.code) : !(error instanceof StrongroomError);
-      if (isLost || (isOfServer(error) && STALE.test(error.code))) state = "spent";
-      throw isLost ? new Lost(error) : error;
+      const meaning = this.#meaningOf(error);
+      if (meaning !== "lost" && meaning !== "stale") throw error;
+      state = "spent";
+      throw new Spent(meaning, error);
     } finally {
       this.#connections.giveBack(client, state);
     }
   }
 }
 
-/** The connection was lost, and what became of the statement nobody knows. The cause is what `pg` threw. */
-class Lost extends Error {
-  constructor(cause: unknown) {
-    super("the connection was lost", { cause });
+/** The connection is of no more use. The cause is what `pg` threw. */
+class Spent extends Error {
+  readonly meaning: "lost" | "stale";
+
+  constructor(meaning: "lost" | "stale", cause: unknown) {
+    super("the connection is of no more use", { cause });
+    this.meaning = meaning;
   }
 }
-
-/** The server ends the connection, or has no more of it. */
-const LOST = /^(08|57P)/;
-
-/** A prepared statement is gone (as after `DISCARD ALL`), is there twice, or gives something else than it did. */
-const STALE = /^(26000|42P05|0A000)$/;
-
-const isWorthAnother = (error: unknown) =>
-  error instanceof Lost || (isOfServer(error) && STALE.test(error.code));
 
 async function first<T>(client: PostgresClient, statement: PostgresStatement): Promise<T> {
   const [row = {}] = (await client.query(statement)).rows;

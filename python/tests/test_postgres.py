@@ -295,8 +295,9 @@ def test_instants_are_exact_as_far_as_postgresql_goes_and_refused_beyond(store: 
     assert [found[of["name"]] for of in keys] == kept
     assert flat(told(store, "latest"))[0]["at"] == kept[0]
     for beyond in (-210_866_803_200_001, -(2**53) + 1, 2**63 - 1):
-        with pytest.raises(InvalidArgumentError, match="nothing was applied"):
+        with pytest.raises(InvalidArgumentError, match="nothing was applied") as caught:
             commit(store, puts=[(record(key("B"), 1, last_rotated=beyond), "absent")])
+        assert getattr(caught.value, "applied", None) == "no"
     assert revision_of(store, key("B")) is None
 
 
@@ -563,6 +564,20 @@ def test_what_is_committed_is_on_disk_though_the_session_would_not_wait_for_it(
         lax.commit()
         assert lax.execute("SHOW synchronous_commit").fetchone() == ("off",)
         lax.rollback()
+
+
+def test_a_lock_is_waited_for_no_longer_than_the_session_says_or_ten_seconds(
+    store: SQLAlchemyStore, schema: str, cluster: Cluster
+) -> None:
+    with psycopg.connect(cluster.url()) as session:
+        for asked, used in (("0", "10s"), ("3s", "3s")):
+            session.execute(f"SET lock_timeout = '{asked}'")
+            session.commit()
+            call = f"SELECT {schema}.strongroom_commit(%s::jsonb)::text"
+            session.execute(call, [json.dumps({"change_set": change_set(events=[event()])})])
+            assert session.execute("SHOW lock_timeout").fetchone() == (used,)
+            session.rollback()
+            assert session.execute("SHOW lock_timeout").fetchone() == (asked,)
 
 
 # The order of events.

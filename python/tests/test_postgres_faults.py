@@ -16,10 +16,12 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import DBAPIError
 
-from behaviour import change_set, commit, event, flat, key, listed, loaded, put_new, record, revision, told
+from behaviour import change_set, commit, event, flat, in_threads, key, listed, loaded, put_new, record, revision, told
 from cluster import Cluster, running
 from strongroom import Keyring, Vault
+from strongroom.errors import StorageFailedError
 from strongroom.stores import SQLAlchemyStore
 
 WORKERS = 3
@@ -143,18 +145,57 @@ def test_a_connection_that_died_unnoticed_is_replaced(cluster: Cluster, schema: 
             assert len(loaded(store, key("A"))) == 1
 
 
-def test_whoever_meets_locks_for_too_long_is_told_of_a_conflict(cluster: Cluster, schema: str) -> None:
+def test_locks_that_are_held_for_too_long_fail_who_needs_them_and_nobody_else(
+    cluster: Cluster, schema: str, keyring: Keyring
+) -> None:
+    small = create_engine(
+        cluster.url(scheme="postgresql+psycopg"),
+        connect_args={"options": "-c lock_timeout=300ms"},
+        pool_size=2,
+        max_overflow=0,
+    )
+    vault = Vault(keyring, SQLAlchemyStore(small, schema=schema))
+    vault.set_many({"A": "value of A", "B": "value of B"}, actor="alice")
+    failed: list[StorageFailedError] = []
+
+    def write(_: int) -> None:
+        with pytest.raises(StorageFailedError, match="applied nothing") as caught:
+            vault.set("A", "another value", actor="alice")
+        failed.append(caught.value)
+
+    with psycopg.connect(cluster.url()) as holder:
+        holder.execute(f"SELECT FROM {schema}.secrets WHERE name = 'A' FOR UPDATE")
+        in_threads(6, write)
+        assert vault.get("B", actor="alice").reveal() == "value of B"
+        holder.rollback()
+    assert len(failed) == 6
+    for error in failed:
+        assert error.retryable
+        assert "nothing was applied: look in pg_stat_activity" in str(error.__cause__)
+    assert vault.set("A", "another value", actor="alice").version == 2
+    assert len([each for each in vault.audit("A", actor="alice") if each.action == "set"]) == 2
+    small.dispose()
+
+
+def test_a_commit_that_was_lost_and_then_met_a_lock_may_have_been_applied(cluster: Cluster, schema: str) -> None:
     impatient = create_engine(
-        cluster.url(scheme="postgresql+psycopg"), connect_args={"options": "-c lock_timeout=200ms"}
+        cluster.url(scheme="postgresql+psycopg"), connect_args={"options": "-c lock_timeout=300ms"}
     )
     store = SQLAlchemyStore(impatient, schema=schema)
     put_new(store, key("A"))
-    with psycopg.connect(cluster.url()) as holder:
+    with psycopg.connect(cluster.url(), autocommit=True) as administrator, psycopg.connect(cluster.url()) as holder:
+        administrator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE %s AND pid <> pg_backend_pid()",
+            [f"%{schema}%"],
+        )
         holder.execute(f"SELECT FROM {schema}.secrets FOR UPDATE")
-        assert commit(store, puts=[(record(key("A"), 2), revision(1))], events=[event()]) == "conflict"
+        with pytest.raises(DBAPIError, match="lock timeout") as caught:
+            commit(store, puts=[(record(key("A"), 2), revision(1))], events=[event()])
+        assert not hasattr(caught.value, "applied")
+        with pytest.raises(StorageFailedError, match="nothing was applied") as told_:
+            commit(store, puts=[(record(key("A"), 2), revision(1))], events=[event()])
+        assert getattr(told_.value, "applied", None) == "no"
         holder.rollback()
-    assert flat(told(store, "latest")) == []
-    assert commit(store, puts=[(record(key("A"), 2), revision(1))], events=[event()]) == "committed"
     impatient.dispose()
 
 

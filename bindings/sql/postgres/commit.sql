@@ -30,6 +30,10 @@ BEGIN
   IF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'on', true);
   END IF;
+  -- Somebody who sits in a transaction, with a lock that this one needs, keeps no connection for ever.
+  IF current_setting('lock_timeout') = '0' THEN
+    PERFORM set_config('lock_timeout', '10s', true);
+  END IF;
 
   -- Whoever asks a second time waits for the first to end.
   PERFORM pg_advisory_xact_lock(operations, hashtext(operation));

@@ -2,7 +2,8 @@
 //!
 //! One connection, made anew when it is lost. A request is one prepared statement, one round trip, and one transaction.
 
-use crate::{invalid_arguments, json_of, postgres as sql};
+use crate::postgres::{self as sql, Meaning};
+use crate::{invalid_arguments, json_of};
 use core::fmt;
 use core::time::Duration;
 use postgres::config::{Host, SslMode};
@@ -48,7 +49,8 @@ impl Default for PostgresOptions {
 /// What a PostgreSQL store fails with.
 #[derive(Debug)]
 pub enum PostgresError {
-    /// `INVALID_ARGUMENT`, also for what PostgreSQL cannot keep; `UNSUPPORTED` for tables or a server that keep no vault.
+    /// `INVALID_ARGUMENT`, also for what PostgreSQL cannot keep; `UNSUPPORTED` for tables or a server that keep no vault;
+    /// `STORAGE_FAILED` for a lock that another transaction did not let go of.
     Vault(Error),
     /// What the driver says.
     Driver(postgres::Error),
@@ -107,8 +109,6 @@ struct Statements {
     lock: String,
     inspect: String,
     version: String,
-    conflicts: Vec<String>,
-    refused: String,
 }
 
 #[derive(Deserialize)]
@@ -167,16 +167,23 @@ impl PostgresStore {
         Ok(transaction.commit()?)
     }
 
-    fn ask(&mut self, asked: Asked, content: &str) -> Result<String, PostgresError> {
-        match self.ask_once(asked, content) {
-            // Once more, by a new connection: that one may have been gone for long. A commit is told by its operation id.
-            Err(why) if is_spent(&why) => {
-                self.connection = None;
-                self.ask_once(asked, content)
-            }
-            told => told,
+    fn ask(&mut self, asked: Asked, content: &str) -> Result<String, Failed> {
+        let why = match self.ask_once(asked, content) {
+            Ok(told) => return Ok(told),
+            Err(why) => why,
+        };
+        let first = meaning_of(&why);
+        if !matches!(first, Some(Meaning::Lost | Meaning::Stale)) {
+            return Err(Failed { meaning: first, why });
         }
-        .map_err(PostgresError::Driver)
+        // Once more, by a new connection: that one may have been gone for long. A commit is told by its operation id.
+        self.connection = None;
+        self.ask_once(asked, content).map_err(|why| {
+            // That this one was only kept waiting tells nothing of the first.
+            let told_by_the_first = first == Some(Meaning::Stale);
+            let meaning = meaning_of(&why).filter(|meaning| told_by_the_first || *meaning != Meaning::Busy);
+            Failed { meaning, why }
+        })
     }
 
     fn ask_once(&mut self, asked: Asked, content: &str) -> Result<String, postgres::Error> {
@@ -233,15 +240,26 @@ impl Store for PostgresStore {
                 Answer::Commit(answer) => Ok(answer),
                 _ => Err(unknown(another_shape())),
             },
-            Err(cause) => match state_of(&cause) {
-                Some(state) if self.statements.conflicts.iter().any(|conflict| conflict == state) => {
-                    Ok(CommitAnswer::Conflict)
-                }
-                Some(state) if state.starts_with(&self.statements.refused) => {
-                    Err(CommitFailed { applied: Applied::No, cause })
-                }
-                _ => Err(unknown(cause)),
+            Err(Failed { meaning: Some(Meaning::Conflict), .. }) => Ok(CommitAnswer::Conflict),
+            Err(failed) => match failed.into() {
+                cause @ PostgresError::Vault(_) => Err(CommitFailed { applied: Applied::No, cause }),
+                cause @ PostgresError::Driver(_) => Err(unknown(cause)),
             },
+        }
+    }
+}
+
+/// What a request ended by, and what that means for it.
+struct Failed {
+    meaning: Option<Meaning>,
+    why: postgres::Error,
+}
+
+impl From<Failed> for PostgresError {
+    fn from(failed: Failed) -> PostgresError {
+        match failed.meaning.and_then(Meaning::failure) {
+            Some((code, message)) => Error::new(code, message).into(),
+            None => PostgresError::Driver(failed.why),
         }
     }
 }
@@ -291,19 +309,9 @@ fn another_shape() -> PostgresError {
     Error::new(ErrorCode::Unsupported, "the database answers in another shape: restore its functions".to_owned()).into()
 }
 
-fn state_of(why: &PostgresError) -> Option<&str> {
-    match why {
-        PostgresError::Driver(why) => why.code().map(|state| state.code()),
-        PostgresError::Vault(_) => None,
-    }
-}
-
-/// Whether the connection is gone, or knows a prepared statement no more; nothing is known of a request then.
-fn is_spent(why: &postgres::Error) -> bool {
-    match why.code() {
-        Some(state) => ["08", "57P", "26000", "0A000"].iter().any(|spent| state.code().starts_with(spent)),
-        None => true,
-    }
+/// Without a word of the server's, the connection is gone.
+fn meaning_of(why: &postgres::Error) -> Option<Meaning> {
+    why.code().map_or(Some(Meaning::Lost), |state| Meaning::of(state.code()))
 }
 
 /// The driver always checks the certificate and the name, and knows no modes that say so.

@@ -44,21 +44,54 @@ class Postgres:
             plan: dict[str, Any] = json.loads(_native.postgres_plan_opening(self.schema, inspection, version))
         return plan
 
-    def answer_to(self, request: Request, error: DBAPIError) -> Any:
-        """What an error of the server answers to a request. Raises what is wrong."""
-        state = _state(error)
-        if request == "commit" and state in self.statements["conflicts"]:
+    def asking(self, request: Request, content: dict[str, Any]) -> Asking:
+        """A request, to be run as one statement."""
+        text = json.dumps(content, allow_nan=False, ensure_ascii=False)
+        return Asking(request, self.statements[request], (text,), self.statements["meanings"])
+
+
+@dataclass
+class Asking:
+    """A request under way: what a store runs, and what to make of the error that it meets."""
+
+    request: Request
+    sql: str
+    parameters: tuple[str]
+    meanings: dict[str, Any]
+    before: Literal["lost", "stale"] | None = None
+    """What became of the first time."""
+
+    def is_spent(self, error: DBAPIError) -> bool:
+        """Whether the connection is of no more use."""
+        return self._meaning(error) in ("lost", "stale")
+
+    def is_worth_another(self, error: DBAPIError) -> bool:
+        """Whether to ask once more, by a new connection: that one may have been gone for long.
+
+        A commit that was applied is told by its operation id.
+        """
+        meaning = self._meaning(error)
+        if self.before is not None or meaning not in ("lost", "stale"):
+            return False
+        self.before = meaning
+        return True
+
+    def answer_to(self, error: DBAPIError) -> Any:
+        """What the error answers to the request. Raises what is wrong."""
+        meaning = self._meaning(error)
+        if self.request == "commit" and meaning == "conflict":
             return "conflict"
-        if state.startswith(self.statements["refused"]):
-            message = f"PostgreSQL cannot keep what the {request} holds ({state}); nothing was applied"
-            raise of_code("INVALID_ARGUMENT", message) from error
-        raise error
+        failure = self.meanings[meaning]["failure"] if meaning is not None else None
+        # That this one was only kept waiting tells nothing of one that was lost.
+        if failure is None or (meaning == "busy" and self.before == "lost"):
+            raise error
+        failed = of_code(failure["code"], failure["message"])
+        failed.applied = "no"  # type: ignore[attr-defined]  # The driver looks at it.
+        raise failed from error
 
-
-def is_lost(error: DBAPIError) -> bool:
-    """Whether the connection is gone: what became of the request nobody knows, and each can be asked again."""
-    return error.connection_invalidated or _state(error).startswith(("57P", "08"))
-
-
-def _state(error: DBAPIError) -> str:
-    return getattr(error.orig, "sqlstate", None) or ""
+    def _meaning(self, error: DBAPIError) -> Any:
+        if error.connection_invalidated:
+            return "lost"
+        state = getattr(error.orig, "sqlstate", None) or ""
+        begins = (name for name, each in self.meanings.items() if state.startswith(tuple(each["states"])))
+        return next(begins, None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from strongroom._error import of_code
 from strongroom.stores._engine import Inherited, async_engine_for, engine_for
-from strongroom.stores._postgres import Postgres, Request, is_lost
+from strongroom.stores._postgres import Postgres, Request
 from strongroom.stores._sqlite_database import SQLiteDatabase
 
 if TYPE_CHECKING:
@@ -130,19 +130,16 @@ class AsyncSQLAlchemyStore:
         if not self._is_open:
             await self._open()
             self._is_open = True
-        sql, parameters = self._postgres.statements[request], (_text(content),)
-        lost: DBAPIError | None = None
+        asking = self._postgres.asking(request, content)
         while True:
             async with self._requests.connect() as connection:
                 try:
-                    return json.loads((await connection.exec_driver_sql(sql, parameters)).scalar_one())
+                    return json.loads((await connection.exec_driver_sql(asking.sql, asking.parameters)).scalar_one())
                 except DBAPIError as error:
-                    if not is_lost(error):
-                        return self._postgres.answer_to(request, error)
-                    await connection.invalidate()
-                    if lost is not None:
-                        raise
-                    lost = error
+                    if asking.is_spent(error):
+                        await connection.invalidate()
+                    if not asking.is_worth_another(error):
+                        return asking.answer_to(error)
 
     async def _open(self) -> None:
         async with self._requests.connect() as connection:
@@ -188,20 +185,16 @@ class _OnPostgres:
         from sqlalchemy.exc import DBAPIError
 
         self._inherited.leave()
-        sql, parameters = self._postgres.statements[request], (_text(content),)
-        lost: DBAPIError | None = None
+        asking = self._postgres.asking(request, content)
         while True:
             with self._requests.connect() as connection:
                 try:
-                    return json.loads(connection.exec_driver_sql(sql, parameters).scalar_one())
+                    return json.loads(connection.exec_driver_sql(asking.sql, asking.parameters).scalar_one())
                 except DBAPIError as error:
-                    if not is_lost(error):
-                        return self._postgres.answer_to(request, error)
-                    connection.invalidate()
-                    # Once more, by a new connection: this one may have been gone for long.
-                    if lost is not None:
-                        raise
-                    lost = error
+                    if asking.is_spent(error):
+                        connection.invalidate()
+                    if not asking.is_worth_another(error):
+                        return asking.answer_to(error)
 
     def _open(self) -> None:
         with self._requests.connect() as connection:
@@ -257,7 +250,3 @@ class _OnSQLite:
                     connection.isolation_level = before
             finally:
                 pooled.close()
-
-
-def _text(content: dict[str, Any]) -> str:
-    return json.dumps(content, allow_nan=False, ensure_ascii=False)
