@@ -314,11 +314,9 @@ fn meaning_of(why: &postgres::Error) -> Option<Meaning> {
     why.code().map_or(Some(Meaning::Lost), |state| Meaning::of(state.code()))
 }
 
-/// The driver always checks the certificate and the name, and knows no modes that say so.
 fn parse_url(url: &str) -> Result<Config, Error> {
-    let url = url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
     let refused = |_| invalid_arguments("the URL", "it is none of a database, such as postgresql://user@host/database");
-    let mut config: Config = url.parse().map_err(refused)?;
+    let mut config: Config = in_known_modes(url).parse().map_err(refused)?;
     if config.get_application_name().is_none() {
         config.application_name("strongroom");
     }
@@ -326,6 +324,31 @@ fn parse_url(url: &str) -> Result<Config, Error> {
         config.connect_timeout(Duration::from_secs(10));
     }
     Ok(config)
+}
+
+/// The driver always checks the certificate and the name, and knows no modes that say so: `require` is what stands for
+/// them. Of a URL only the query is looked through, as the driver splits it; whatever else may be a password.
+fn in_known_modes(url: &str) -> String {
+    let known = |parameter: &str| match parameter {
+        "sslmode=verify-full" | "sslmode=verify-ca" => "sslmode=require".to_owned(),
+        other => other.to_owned(),
+    };
+    let each = |text: &str, separator: &str| text.split(separator).map(known).collect::<Vec<_>>().join(separator);
+    if !url.starts_with("postgresql://") && !url.starts_with("postgres://") {
+        let parts = url.split('\'').enumerate();
+        let outside_quotes = |(index, part)| if index % 2 == 0 { each(part, " ") } else { part.to_owned() };
+        // What is escaped is left as it is; the driver refuses a mode that it does not know.
+        return if url.contains('\\') {
+            url.to_owned()
+        } else {
+            parts.map(outside_quotes).collect::<Vec<_>>().join("'")
+        };
+    }
+    let begin = url.find('@').unwrap_or_default();
+    match url.get(begin..).and_then(|rest| rest.find('?')).and_then(|at| url.split_at_checked(begin + at + 1)) {
+        Some((before, query)) => format!("{before}{}", each(query, "&")),
+        None => url.to_owned(),
+    }
 }
 
 fn require_tls(config: &mut Config, tls: &Tls) -> Result<(), Error> {
@@ -354,4 +377,27 @@ fn is_this_machine(config: &Config) -> bool {
         Host::Unix(_) => true,
     };
     config.get_hosts().iter().all(is_local) && config.get_hostaddrs().iter().all(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_that_the_driver_does_not_know_is_read_where_it_is_a_parameter_and_nowhere_else() {
+        let modes = "sslmode=verify-full";
+        for (url, password) in [
+            (format!("postgresql://u:{modes}@h/d?application_name=x&{modes}"), modes),
+            (format!("postgresql://u:a?{modes}&b@h/d?sslmode=verify-ca"), "a?sslmode=verify-full&b"),
+            (format!("host=h password={modes} sslmode=verify-ca"), modes),
+            (format!("host=h password='a {modes} b' {modes}"), "a sslmode=verify-full b"),
+        ] {
+            let config = parse_url(&url).unwrap();
+            assert_eq!(config.get_password(), Some(password.as_bytes()), "{url}");
+            assert_eq!(config.get_ssl_mode(), SslMode::Require, "{url}");
+        }
+        let config = parse_url(&format!("postgresql://u@h/d?application_name={modes}")).unwrap();
+        assert_eq!((config.get_application_name(), config.get_ssl_mode()), (Some(modes), SslMode::Prefer));
+        assert_eq!(parse_url("postgresql://u@h/d?sslmode=verify-all").unwrap_err().code(), ErrorCode::InvalidArgument);
+    }
 }
