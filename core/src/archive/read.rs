@@ -25,14 +25,14 @@ const SECRET_MIN: usize = 100;
 /// The longest that says who made something, in bytes: old programs wrote more than an actor's id there.
 const BY_MAX: usize = 4096;
 
-/// The largest version number: whatever comes after it here has room in what every host has exactly, 2^53.
-const NUMBER_MAX: u64 = 1 << 31;
+/// The largest version number: what every host has exactly.
+const NUMBER_MAX: u64 = (1 << 53) - 1;
 
-/// How far the clock of another vault may be ahead of this one's, in milliseconds: 24 hours.
-const AHEAD_MAX: i64 = 24 * 60 * 60 * 1000;
+/// The largest that is kept: a secret of more is counted anew, so that there is always room for the versions to come.
+const NUMBER_KEPT: u64 = 1 << 31;
 
 /// Reads an archive at an instant. Errors: `BACKUP_INVALID` for what is none, or not whole, or has a history that was tampered
-/// with, or tells of instants that can't be; `LIMIT_EXCEEDED`; `NAME_INVALID`.
+/// with, or tells of instants that no calendar has; `LIMIT_EXCEEDED`; `NAME_INVALID`.
 pub(crate) fn read(archive: &SecretBytes, now: Timestamp) -> Result<Archive> {
     let text = archive.expose();
     if text.len() > ARCHIVE_MAX {
@@ -61,12 +61,11 @@ pub(crate) fn read(archive: &SecretBytes, now: Timestamp) -> Result<Archive> {
     if header.secrets.saturating_add(header.events) > body.len() / SECRET_MIN {
         return Err(invalid("its header promises more than there is"));
     }
-    let latest = now.plus_millis(AHEAD_MAX);
-    check_happened([Some(header.at)], latest)?;
+    check_calendar([Some(header.at)])?;
     let vault_id: [u8; 16] = from_hex(&header.vault_id).ok_or_else(|| invalid("its vault's id can't be read"))?;
     let history_key = from_hex::<32>(&header.history_key).map(Zeroizing::new);
     let history_key = history_key.ok_or_else(|| invalid("its key can't be read"))?;
-    let mut reader = Reader { rest: body, events_left: header.events, latest, key: MacKey::of(&history_key) };
+    let mut reader = Reader { rest: body, events_left: header.events, now, key: MacKey::of(&history_key) };
     let mut entries = Vec::new();
     for index in 0..header.secrets {
         entries.push(reader.entry().map_err(|error| at(index, &error))?);
@@ -82,8 +81,7 @@ struct Reader<'a> {
     rest: &'a [u8],
     /// Of those that the header promises.
     events_left: usize,
-    /// What has happened did so until then.
-    latest: Timestamp,
+    now: Timestamp,
     key: MacKey,
 }
 
@@ -95,8 +93,10 @@ impl<'a> Reader<'a> {
     }
 
     fn entry(&mut self) -> Result<Entry> {
-        let about: About = parse(self.line(LINE_MAX)?).map_err(|fault| invalid(&fault))?;
-        check(&about, self.latest)?;
+        let mut about: About = parse(self.line(LINE_MAX)?).map_err(|fault| invalid(&fault))?;
+        check(&about)?;
+        hold_to(self.now, &mut about);
+        count_anew(&mut about);
         self.events_left = self
             .events_left
             .checked_sub(about.events)
@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
         for _ in 0..about.events {
             let event: Event =
                 parse(self.line(LINE_MAX)?).map_err(|fault| invalid(&format!("its history: {fault}")))?;
-            check_happened([event.at], self.latest)?;
+            check_calendar([event.at])?;
             verify_enclosed((history.last(), &event), (&about.namespace, &about.name), &self.key)
                 .map_err(|why| invalid(&format!("its history: {why}")))?;
             history.push(event);
@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
 }
 
 /// What a secret's own line must be, whatever vault it is for.
-fn check(about: &About, latest: Timestamp) -> Result<()> {
+fn check(about: &About) -> Result<()> {
     let slot = Slot::parse(Some(&about.namespace), &about.name)?;
     // Nothing here is a path. A name that climbs out of a folder was made for somebody who takes it for one.
     if [slot.namespace(), slot.name()].iter().any(|text| text.split('/').any(|part| part == "." || part == "..")) {
@@ -150,28 +150,37 @@ fn check(about: &About, latest: Timestamp) -> Result<()> {
     if about.grace.len() >= VERSIONS_MAX || !about.grace.iter().all(|grace| previous(grace.version)) {
         return Err(invalid("a grace is of no previous version"));
     }
-    check_happened(about.versions.iter().map(|version| version.at).chain([about.created_at]), latest)?;
-    // When a value ends, or ended, was told of it before: that may be to come.
-    let ends = about.versions.iter().map(|version| version.ended_at).chain([about.expires_at]).flatten();
-    if ends.chain(about.grace.iter().map(|grace| grace.valid_until)).any(|at| !at.is_in_calendar()) {
-        return Err(invalid(OUT_OF_CALENDAR));
+    check_calendar(about.versions.iter().flat_map(|version| [version.at, version.ended_at]))?;
+    check_calendar(about.grace.iter().map(|grace| Some(grace.valid_until)).chain([about.created_at, about.expires_at]))
+}
+
+/// Errors: `BACKUP_INVALID` for what stores that keep instants as text could not keep.
+fn check_calendar(instants: impl IntoIterator<Item = Option<Timestamp>>) -> Result<()> {
+    if instants.into_iter().flatten().any(|at| !at.is_in_calendar()) {
+        return Err(invalid("it tells of an instant outside the years 0 to 9999"));
     }
     Ok(())
 }
 
-const OUT_OF_CALENDAR: &str = "it tells of an instant outside the years 0 to 9999";
-
-/// Errors: `BACKUP_INVALID` for what can't have happened when it is said to.
-fn check_happened(instants: impl IntoIterator<Item = Option<Timestamp>>, latest: Timestamp) -> Result<()> {
-    for at in instants.into_iter().flatten() {
-        if !at.is_in_calendar() {
-            return Err(invalid(OUT_OF_CALENDAR));
-        }
-        if at > latest {
-            return Err(invalid("it tells of something that happened more than a day from now: look at both clocks"));
-        }
+/// What a clock that ran ahead wrote is of now: a value of years to come would never be due.
+fn hold_to(now: Timestamp, about: &mut About) {
+    let made = about.versions.iter_mut().map(|version| &mut version.at);
+    for at in made.chain([&mut about.created_at]).flatten() {
+        *at = (*at).min(now);
     }
-    Ok(())
+}
+
+/// Counts versions from 1 where they come near the last number that there is.
+fn count_anew(about: &mut About) {
+    if about.versions.iter().all(|version| version.number <= NUMBER_KEPT) {
+        return;
+    }
+    for (number, version) in (1..).zip(about.versions.iter_mut().rev()) {
+        for grace in about.grace.iter_mut().filter(|grace| grace.version == version.number) {
+            grace.version = number;
+        }
+        version.number = number;
+    }
 }
 
 /// Errors: `BACKUP_INVALID` when a secret is there twice.

@@ -220,8 +220,10 @@ fn decide<'a>(
     let Some(secret) = place.secret()? else {
         return write(ImportOutcome::Created, created(scene, entropy, (place, entry), (current, value))?, Action::Set);
     };
-    // Whether a value is that of a secret is for those to know who may read it.
+    // Whether a value is, or was, that of a secret is for those to know who may read it: of others, what the archive calls
+    // leaked is no more than a guess, which a refusal later on would confirm.
     let may_read = scene.may(actor, Permission::Read, secret);
+    let leaks = if may_read { leaked(scene, entry) } else { Vec::new() };
     let fingerprint = hex(&scene.head.keys.fingerprint.mac(value.expose()));
     let is_same = may_read && secret.current.fingerprint.as_ref() == Some(&fingerprint);
     let outcome = match on_conflict {
@@ -232,20 +234,19 @@ fn decide<'a>(
         IfExists::Skip => ImportOutcome::Skipped,
         IfExists::Replace if is_same => ImportOutcome::Unchanged,
         IfExists::Replace => {
-            let secret = replaced(scene, entropy, actor, (secret, entry), (current, value))?;
+            let secret = replaced(scene, entropy, actor, (secret, entry, &leaks), value)?;
             return write(ImportOutcome::Replaced, secret, Action::Set);
         }
     };
-    let leaks = leaked(scene, entry);
     let is_news = |fingerprint: &String| leaks.contains(&Some(fingerprint.clone())) && !secret.has_leaked(fingerprint);
-    if may_read && secret.current.fingerprint.as_ref().is_some_and(is_news) {
+    if secret.current.fingerprint.as_ref().is_some_and(is_news) {
         let message =
             format!("{} has a value that was compromised where the archive is from: rotate it first", secret.slot);
         return Err(Error::new(ErrorCode::VersionCompromised, message));
     }
     // It stays as it is, but for what it will not accept.
     let mut known = secret.clone();
-    known.learn_compromised(&leaks);
+    known.learn_compromised(&leaks)?;
     if known.compromised == secret.compromised && known.previous == secret.previous {
         return Ok(Decided::Leave(outcome, secret));
     }
@@ -263,19 +264,20 @@ fn replaced(
     scene: &Scene<'_>,
     entropy: &mut dyn Entropy,
     actor: &Actor,
-    (secret, entry): (&SecretRecord, &Entry),
-    (current, value): (&AboutVersion, &SecretBytes),
+    (secret, entry, leaks): (&SecretRecord, &Entry, &[Option<String>]),
+    value: &SecretBytes,
 ) -> Result<SecretRecord> {
     let about = &entry.about;
     if about.expires_at.is_some_and(|end| end <= scene.now) {
         let message = format!("the value of {} in the archive has ended: leave it out, or set one", secret.slot);
         return Err(Error::new(ErrorCode::SecretExpired, message));
     }
-    let (mut known, leaks) = (secret.clone(), leaked(scene, entry));
-    known.learn_compromised(&leaks);
+    let mut known = secret.clone();
+    known.learn_compromised(leaks)?;
     // What is replaced leaked as well, if its value did where the archive is from.
     known.is_exposed |= known.current.fingerprint.is_some() && leaks.contains(&known.current.fingerprint);
-    if about.exposed || current.compromised {
+    // By the archive's own word, whoever asks.
+    if leaked(scene, entry).contains(&Some(hex(&scene.head.keys.fingerprint.mac(value.expose())))) {
         let message = format!("the value of {} in the archive was compromised: give it another one", secret.slot);
         return Err(Error::new(ErrorCode::VersionCompromised, message));
     }
@@ -321,7 +323,7 @@ fn created(
         let compromised = version.compromised || secret.is_compromised(value, &scene.head)?;
         secret.previous.push(resealed(scene, entropy, &secret, (version, value, compromised))?);
     }
-    secret.learn_compromised(&leaked(scene, entry));
+    secret.learn_compromised(&leaked(scene, entry))?;
     // What leaked elsewhere is kept as what leaked; no other value comes back that did.
     if !about.exposed && !current.compromised {
         leaked_before(&secret)?;

@@ -3,7 +3,7 @@
 use super::{Columns, Counters, Head, Index, Record, RecordKey, Root, leak, unless_empty, write_body};
 use crate::crypto::{Context, MacKey, Purpose};
 use crate::encoding::{from_hex, hex};
-use crate::error::Result;
+use crate::error::{Error, ErrorCode, Result};
 use crate::generate::Generator;
 use crate::ident::Slot;
 use crate::policy::Grant;
@@ -11,6 +11,7 @@ use crate::rotation::{Sensitivity, Standing};
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
 use crate::wire::{read_fields, read_names};
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use serde::Serialize;
@@ -410,17 +411,25 @@ impl SecretRecord {
     }
 
     /// Has values refused that leaked elsewhere, by their fingerprints under the root in force. What leaked here is not
-    /// forgotten for any of them: they take the room that it leaves.
-    pub(crate) fn learn_compromised(&mut self, fingerprints: &[Option<String>]) {
+    /// forgotten for any of them. Errors: `LIMIT_EXCEEDED` when it leaves no room for one.
+    pub(crate) fn learn_compromised(&mut self, fingerprints: &[Option<String>]) -> Result<()> {
         for version in self.previous.iter_mut().filter(|version| version.fingerprint.is_some()) {
             version.compromised |= fingerprints.contains(&version.fingerprint);
         }
         for leak in fingerprints.iter().flatten().filter_map(|fingerprint| leak::entry(self.epoch, fingerprint)) {
-            if !self.compromised.contains(&leak) {
-                self.compromised.push(leak);
+            if self.compromised.contains(&leak) {
+                continue;
             }
+            if self.compromised.len() >= COMPROMISED_KEPT {
+                let message = format!(
+                    "{} remembers {COMPROMISED_KEPT} values that were compromised, and there is no room for those of the archive",
+                    self.slot
+                );
+                return Err(Error::new(ErrorCode::LimitExceeded, message));
+            }
+            self.compromised.push(leak);
         }
-        self.compromised.truncate(COMPROMISED_KEPT);
+        Ok(())
     }
 
     /// Whether a value leaked, in whichever version it was and under whichever root. Errors: those of opening a former root.
@@ -531,10 +540,13 @@ mod tests {
         let mut secret = SecretRecord::unset(Slot::parse(None, "A").unwrap(), [1; 16], 1);
         let leaked_here: Vec<_> = (1..COMPROMISED_KEPT).map(fingerprint).collect();
         secret.remember_compromised(&leaked_here);
-        secret.learn_compromised(&[fingerprint(1000), fingerprint(1001)]);
+        secret.learn_compromised(&[fingerprint(1000)]).unwrap();
         let knows = |secret: &SecretRecord, number| secret.has_leaked(&fingerprint(number).unwrap());
-        assert!((1..COMPROMISED_KEPT).all(|number| knows(&secret, number)));
-        assert_eq!((knows(&secret, 1000), knows(&secret, 1001)), (true, false));
+        assert!((1..COMPROMISED_KEPT).chain([1000]).all(|number| knows(&secret, number)));
+        let full = secret.clone();
+        secret.learn_compromised(&[fingerprint(1000), fingerprint(1)]).unwrap();
+        assert_eq!(secret, full, "what it knows needs no room");
+        assert_eq!(secret.learn_compromised(&[fingerprint(1001)]).unwrap_err().code(), ErrorCode::LimitExceeded);
         // And the next that leaks here has room.
         secret.remember_compromised(&[fingerprint(2000)]);
         assert!((1..COMPROMISED_KEPT).chain([2000]).all(|number| knows(&secret, number)));
