@@ -32,13 +32,13 @@ impl Vault {
     /// #         Ok(())
     /// #     }
     /// # }
-    /// # fn entropy() -> Box<dyn Entropy> { Box::new(Counting(7)) }
+    /// # fn entropy(from: u8) -> Box<dyn Entropy> { Box::new(Counting(from)) }
     /// # let now = || strongroom::Timestamp::from_millis(0);
     /// let keyring = Keyring::parse("x42iNYxSqIjBHy0fvZ7tUzsqHsvGK2tj6lqUSWJmNVo=")?;
     /// let (vault, alice) = (Vault::new(Arc::new(keyring), VaultOptions::default())?, Actor::new("alice")?);
     /// let (mut old, mut new) = (MemoryStore::new(), MemoryStore::new());
-    /// drive(vault.list(&alice, None, entropy())?, &mut old, now)?;
-    /// let copied = drive_between(vault.copy_to(&alice, entropy()), (&mut old, &mut new), now).unwrap();
+    /// drive(vault.list(&alice, None, entropy(1))?, &mut old, now)?;
+    /// let copied = drive_between(vault.copy_to(&alice, entropy(2)), (&mut old, &mut new), now).unwrap();
     /// assert_eq!((copied.secrets, copied.events), (0, 3));
     /// assert_eq!(old.all_events(), new.all_events());
     /// # Ok::<(), strongroom::store::Failed<core::convert::Infallible>>(())
