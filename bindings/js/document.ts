@@ -71,7 +71,10 @@ export class DocumentStore<Tag> extends Answering {
   protected override async answered(request: string): Promise<string> {
     for (let tried = 0; tried < TRIES; tried += 1) {
       const found = (await this.#place.read()) ?? undefined;
-      const { answer, text } = await this.#over(found?.content, request);
+      const { answer, text } = await this.#over(found?.content, request).catch((error: unknown) => {
+        // To a client that repeats a put whose reply got lost, its own write is a conflict.
+        throw tried === 0 ? havingDoneNothing(error, request) : error;
+      });
       if (text == null) return answer;
       const written = await this.#place.write(text, found?.tag);
       if (written === "written") return answer;
@@ -84,7 +87,7 @@ export class DocumentStore<Tag> extends Answering {
     try {
       return await this.#document.answer(request, content);
     } catch (error) {
-      throw havingDoneNothing(translated(error), request);
+      throw translated(error);
     }
   }
 }

@@ -34,8 +34,16 @@ struct Cell {
     /// So many writes are done, and said to have failed.
     lost_replies: u32,
     reads: u32,
+    /// What becomes of the reads from this one on, which is counted from 0.
+    broken: Option<(u32, Broken)>,
     /// Another comes first whenever it was read an even number of times.
     is_busy: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Broken {
+    Fails,
+    IsCutShort,
 }
 
 impl Blob for Cell {
@@ -43,8 +51,13 @@ impl Blob for Cell {
     type Error = &'static str;
 
     fn read(&mut self) -> Result<Option<(Vec<u8>, u64)>, &'static str> {
+        let broken = self.broken.filter(|(from, _)| *from <= self.reads).map(|(_, broken)| broken);
         self.reads += 1;
-        Ok(self.text.clone())
+        match broken {
+            None => Ok(self.text.clone()),
+            Some(Broken::Fails) => Err("the bucket is away"),
+            Some(Broken::IsCutShort) => Ok(Some((small()[..100].to_vec(), 1))),
+        }
     }
 
     fn write(&mut self, text: &[u8], expected: Option<&u64>) -> Result<BlobWritten, &'static str> {
@@ -361,6 +374,18 @@ fn a_store_over_a_blob_tells_what_failed() {
     let failed = store.commit(&change_set("x", new_record("A"), vec![])).unwrap_err();
     assert_eq!(failed.cause, DocumentFailed::Blob("the reply got lost"));
     assert_eq!(failed.applied, strongroom::flow::Applied::Unknown);
+}
+
+#[test]
+fn once_a_write_was_a_conflict_nobody_knows_what_was_applied_when_the_next_look_fails() {
+    let applied = |broken| {
+        let mut store = DocumentStore::new(Cell { conflicts: 1, broken: Some(broken), ..Cell::default() });
+        store.commit(&change_set("x", new_record("A"), vec![])).unwrap_err().applied
+    };
+    assert_eq!(applied((0, Broken::IsCutShort)), Applied::No);
+    for broken in [(0, Broken::Fails), (1, Broken::Fails), (1, Broken::IsCutShort)] {
+        assert_eq!(applied(broken), Applied::Unknown);
+    }
 }
 
 /// A store that has the same answer for whatever it is asked.

@@ -57,6 +57,36 @@ for (const fault of ["before", "after", "conflict"]) {
   });
 }
 
+for (const [what, broken] of [
+  ["fails", () => Promise.reject(new Error("the bucket is away"))],
+  ["gives half a document", async () => ({ content: new Uint8Array(100), tag: 0 })],
+]) {
+  test(`what was applied is not known when a read ${what} after a write that was a conflict`, async () => {
+    const { place, vault } = await vaultIn();
+    const write = place.write.bind(place);
+    place.faults = ["conflict"];
+    place.write = (content, tag) => {
+      place.read = broken;
+      return write(content, tag);
+    };
+    const { message } = await refused("STORAGE_FAILED", () => vault.set("A", "sk_test_abc124", alice));
+    assert.match(message, /not known whether the change was applied/);
+  });
+}
+
+test("a read that fails before a write is tried is made again", async () => {
+  const { place, vault } = await vaultIn();
+  const read = place.read.bind(place);
+  let reads = 0;
+  place.read = () => {
+    reads += 1;
+    // The first is the vault's look at the secret, the second that of its commit.
+    if (reads === 2) throw new Error("the bucket is away");
+    return read();
+  };
+  assert.equal((await vault.set("A", "sk_test_abc124", alice)).version, 2);
+});
+
 test("two stores over one place lose nothing", async () => {
   const { place, vault } = await vaultIn();
   const other = new Vault({ keyring, store: new DocumentStore(place) });

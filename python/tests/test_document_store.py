@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import pytest
 
-from behaviour import StoreBehaviour
+from behaviour import StoreBehaviour, change_set, event
 from bucket import Bucket, Client, Fault, serving
 from strongroom import Keyring, Vault, aio
 from strongroom.errors import LimitExceededError, StorageFailedError, StrongroomError
-from strongroom.stores import AsyncDocumentStore, DocumentStore
+from strongroom.stores import AsyncDocumentStore, DocumentStore, NothingAppliedError
 from strongroom.testing import check_store, check_store_async
 
 KEYRING = Keyring.generate()
@@ -119,6 +119,66 @@ def test_a_put_that_always_fails_is_an_error_that_says_what_is_not_known(vault: 
 def test_a_put_that_others_came_before_is_made_again(vault: Vault, bucket: Bucket) -> None:
     bucket.faults["PUT"] = ["conflict"] * 7
     assert vault.set("A", "sk_test_abc124", actor="alice").version == 2
+
+
+class Failing(Memory):
+    """A place whose writes are conflicts, and whose reads are broken from the one of this number on."""
+
+    def __init__(self, broken_from: int, *, is_cut: bool) -> None:
+        super().__init__()
+        self.left = broken_from
+        self.is_cut = is_cut
+
+    def read(self) -> tuple[bytes, int] | None:
+        self.left -= 1
+        if self.left >= 0:
+            return super().read()
+        if self.is_cut:
+            return b"{", 1
+        raise OSError("the bucket is away")
+
+    def write(self, content: bytes, tag: int | None) -> Literal["written", "conflict"]:
+        return "conflict"
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+@pytest.mark.parametrize("broken_from", [0, 1])
+def test_what_was_applied_is_known_only_to_a_document_that_is_refused_before_a_write(
+    broken_from: int, is_cut: bool
+) -> None:
+    place = Failing(broken_from, is_cut=is_cut)
+
+    async def read() -> tuple[bytes, int] | None:
+        return place.read()
+
+    async def write(content: bytes, tag: int | None) -> Literal["written", "conflict"]:
+        return place.write(content, tag)
+
+    change = change_set(events=[event()])
+    commits: list[Callable[[], object]] = [
+        lambda: DocumentStore(place.read, place.write).commit(change),
+        lambda: asyncio.run(AsyncDocumentStore(read, write).commit(change)),
+    ]
+    for commit in commits:
+        place.left = broken_from
+        with pytest.raises((OSError, StrongroomError, NothingAppliedError)) as caught:
+            commit()
+        assert isinstance(caught.value, NothingAppliedError) == (is_cut and broken_from == 0)
+
+
+def test_a_read_that_fails_before_a_write_is_tried_is_made_again(vault: Vault, bucket: Bucket, client: Client) -> None:
+    reads = 0
+
+    def read() -> tuple[bytes, str] | None:
+        nonlocal reads
+        reads += 1
+        # The first is the vault's look at the secret, the second that of its commit.
+        if reads == 2:
+            raise OSError("the bucket is away")
+        return client.read()
+
+    again = Vault(KEYRING, DocumentStore(read, client.write))
+    assert again.set("A", "sk_test_abc124", actor="alice").version == 2
 
 
 def test_what_is_read_late_is_not_written_over(vault: Vault, bucket: Bucket) -> None:

@@ -20,7 +20,7 @@ pub trait Blob {
     /// What it fails with.
     type Error;
 
-    /// The text as it is now, with its tag; nothing when there is none yet.
+    /// The text as it is now, with its tag; nothing when there is none yet. After a failure a commit is asked for again.
     fn read(&mut self) -> Result<Option<TaggedText<Self::Tag>>, Self::Error>;
 
     /// Writes a text whole, if what is there still has the tag, or if there still is none. One step with the comparison:
@@ -128,17 +128,18 @@ impl<B: Blob> Answering for DocumentStore<B> {
     type Error = DocumentFailed<B::Error>;
 
     fn answer(&mut self, request: &Request) -> Result<Answer, CommitFailed<Self::Error>> {
+        // Until a write was tried.
+        let mut applied = Applied::No;
         for _ in 0..TRIES {
-            let failed = |applied, cause| CommitFailed { applied, cause };
-            // Nothing was written yet.
-            let no = |why| failed(Applied::No, why);
-            let found = self.blob.read().map_err(DocumentFailed::Blob).map_err(no)?;
+            let unknown = |why| CommitFailed { applied: Applied::Unknown, cause: DocumentFailed::Blob(why) };
+            let found = self.blob.read().map_err(unknown)?;
             let content = found.as_ref().map_or(Content::Absent, |(text, _)| Content::Text(text));
-            let (answer, text) =
-                self.document.answer(content, request).map_err(DocumentFailed::Document).map_err(no)?;
+            let refused = |why| CommitFailed { applied, cause: DocumentFailed::<B::Error>::Document(why) };
+            let (answer, text) = self.document.answer(content, request).map_err(refused)?;
             let Some(text) = text else { return Ok(answer) };
-            let written = self.blob.write(&text, found.as_ref().map(|(_, tag)| tag));
-            match written.map_err(|why| failed(Applied::Unknown, DocumentFailed::Blob(why)))? {
+            // A conflict says nothing else: to a client that repeats a put whose reply got lost, its own write is one.
+            applied = Applied::Unknown;
+            match self.blob.write(&text, found.as_ref().map(|(_, tag)| tag)).map_err(unknown)? {
                 BlobWritten::Written => return Ok(answer),
                 BlobWritten::Conflict => {}
             }

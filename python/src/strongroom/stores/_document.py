@@ -109,7 +109,7 @@ class _Documents(Generic[Tag]):
 
     def steps(self, request: dict[str, Any]) -> _Steps:
         asked = json.dumps(request)
-        for _ in range(_TRIES):
+        for tried in range(_TRIES):
             found = yield self._read
             text, tag = (None, None) if found is None else found
             try:
@@ -117,6 +117,9 @@ class _Documents(Generic[Tag]):
                 with translated():
                     answer, changed = self._document.answer(text, asked)
             except StrongroomError as error:
+                # To a client that repeats a put whose reply got lost, its own write is a conflict.
+                if tried:
+                    raise
                 _raise_having_done_nothing(error, request)
             if changed is None:
                 return json.loads(answer)
