@@ -230,18 +230,22 @@ def test_a_document_that_somebody_else_has_locked_is_waited_for_too(path: Path, 
     vault.set("A", "sk_test_abc124", actor="alice")
 
 
-def test_a_lock_that_is_another_file_s_second_name_is_refused_and_that_file_stays(path: Path, vault: Vault) -> None:
+def whose(path: Path) -> tuple[int, int, int]:
+    return path.stat().st_uid, path.stat().st_gid, path.stat().st_mode
+
+
+@pytest.mark.parametrize("content", ["", "mine"])
+def test_a_lock_with_a_second_name_works_and_that_file_stays_as_it_is(path: Path, vault: Vault, content: str) -> None:
     theirs, lock = path.with_name("theirs"), path.with_name("secrets.json.enc.lock")
-    theirs.write_text("mine")
+    theirs.write_text(content)
     lock.unlink()
     lock.hardlink_to(theirs)
     if os.geteuid() == 0:
         os.chown(path, 65534, 65534)
-    before = theirs.stat()
-    says = str(refused(lambda: vault.set("A", "sk_test_abc124", actor="alice")))
-    assert "nothing was written" in says
-    assert "it has another name too, and may be somebody's file" in says
-    assert (theirs.stat().st_uid, theirs.stat().st_gid, theirs.read_text()) == (before.st_uid, before.st_gid, "mine")
+    before = whose(theirs)
+    vault.set("A", "sk_test_abc124", actor="alice")
+    assert value(path) == "sk_test_abc124"
+    assert (whose(theirs), theirs.read_text()) == (before, content)
 
 
 def test_a_failure_that_is_known_to_have_changed_nothing_is_told_as_one(path: Path, vault: Vault) -> None:
@@ -354,12 +358,29 @@ def test_root_s_changes_leave_the_file_and_its_lock_to_its_owner(path: Path, vau
         assert (each.stat().st_uid, each.stat().st_gid) == (65534, 65534), each
 
 
-def test_a_lock_that_is_there_already_keeps_its_owner(path: Path, vault: Vault) -> None:
+def test_root_s_next_change_gives_a_lock_that_stayed_root_s_to_the_owner(path: Path, vault: Vault) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can write as somebody else")
     os.chown(path, 65534, 65534)
+    lock = path.with_name("secrets.json.enc.lock")
+    assert whose(lock)[:2] == (0, 0)
     vault.set("A", "sk_test_abc124", actor="alice")
-    assert path.with_name("secrets.json.enc.lock").stat().st_uid == 0
+    assert whose(lock) == (65534, 65534, stat.S_IFREG | 0o600)
+
+
+@pytest.mark.parametrize(("owner", "content"), [(0, "root's own"), (65533, "")])
+def test_what_is_no_lock_of_root_s_keeps_its_owner_in_a_lock_s_place(
+    path: Path, vault: Vault, owner: int, content: str
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can write as somebody else")
+    os.chown(path, 65534, 65534)
+    lock = path.with_name("secrets.json.enc.lock")
+    lock.write_text(content)
+    os.chown(lock, owner, owner)
+    vault.set("A", "sk_test_abc124", actor="alice")
+    assert whose(lock)[:2] == (owner, owner)
+    assert lock.read_text() == content
 
 
 READ_ONLY = """

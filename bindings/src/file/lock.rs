@@ -42,16 +42,21 @@ pub(super) struct Lock<'a> {
 }
 
 impl<'a> Lock<'a> {
-    /// Waits for the lock, whose file is made where there is none: `owner`'s, if one is told.
+    /// Waits for the lock, whose file is made where there is none. One of root's becomes `owner`'s, if one is told.
     pub(super) fn take(path: &'a Path, patience: &mut Patience, owner: Option<&Metadata>) -> Result<Lock<'a>> {
         let unlockable = |error| {
             let message = format!("nothing was written: the lock {path:?} could not be taken: {error}");
             Error::new(ErrorCode::StorageFailed, message)
         };
         loop {
-            if let Some(file) = open(path, owner).map_err(unlockable)? {
+            if let Some(file) = open(path).map_err(unlockable)? {
                 match file.try_lock() {
-                    Ok(()) if is_at(&file, path) => return Ok(Lock { file, path }),
+                    Ok(()) if is_at(&file, path) => {
+                        if let Some(owner) = owner {
+                            hand_over(&file, owner);
+                        }
+                        return Ok(Lock { file, path });
+                    }
                     Err(TryLockError::Error(error)) => return Err(unlockable(error)),
                     // Or somebody has deleted it all the same: what others lock now is another.
                     Err(TryLockError::WouldBlock) | Ok(()) => {}
@@ -92,27 +97,28 @@ impl Drop for Lock<'_> {
 }
 
 /// Opens the file of the lock; nothing when others made or deleted it at the same moment.
-fn open(path: &Path, owner: Option<&Metadata>) -> io::Result<Option<File>> {
+fn open(path: &Path) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
     match fs::symlink_metadata(path) {
         Ok(metadata) if !metadata.is_file() => Err(io::Error::other("it is no regular file")),
-        Ok(_) => match options.open(path) {
-            Ok(file) if file.metadata()?.nlink() > 1 => {
-                Err(io::Error::other("it has another name too, and may be somebody's file: look what it is, remove it"))
-            }
-            opened => unless(ErrorKind::NotFound, opened),
-        },
+        Ok(_) => unless(ErrorKind::NotFound, options.open(path)),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let made = options.create_new(true).mode(0o600).open(path);
-            if let (Ok(file), Some(owner)) = (&made, owner) {
-                // INVARIANT: it was made here, and is nobody's file that was put in its place. Who may not give it away needs
-                // it for nobody else.
-                let _ = keep_owner(file, owner);
-            }
-            unless(ErrorKind::AlreadyExists, made)
+            unless(ErrorKind::AlreadyExists, options.create_new(true).mode(0o600).open(path))
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Gives a lock that root has made to the document's owner, who could not open it otherwise; at a later change too, if
+/// who made it was killed before, or the document was given away since.
+fn hand_over(file: &File, owner: &Metadata) {
+    // INVARIANT: nothing is in it, and it has no other name: a file of root's that somebody has put in the lock's place, to
+    // be given it, stays root's.
+    let is_roots_lock = |it: Metadata| it.is_file() && it.uid() == 0 && it.nlink() == 1 && it.len() == 0;
+    if file.metadata().is_ok_and(is_roots_lock) {
+        // Who is not root may not, and had no need.
+        let _ = keep_owner(file, owner);
     }
 }
 
