@@ -66,8 +66,8 @@ pub enum Run {
     /// It is done.
     #[default]
     Real,
-    /// What would be done is told, and refused what would be refused; nothing is written. A refusal is recorded, nothing
-    /// else is.
+    /// What would be done is told, and refused what would be refused; no secret is written. A refusal is recorded, and so
+    /// is that an import was asked for.
     Dry,
 }
 
