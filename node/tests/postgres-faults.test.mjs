@@ -233,17 +233,23 @@ test("the answer of a read is lost once: it is asked for once more, and a second
 
 // What the server says
 
+/** Somebody who sits in a transaction with a lock on the secret A. */
+async function holding(t, schema) {
+  const holder = new pg.Client(server.url());
+  await holder.connect();
+  t.after(() => holder.end());
+  await holder.query("BEGIN");
+  await holder.query(`SELECT FROM ${schema}.secrets WHERE name = 'A' FOR UPDATE`);
+  return holder;
+}
+
 test("a lock that is held for too long fails who needs it, with nothing applied, and nobody else", async (t) => {
   const schema = server.newSchema();
   const config = { connectionString: server.url(), options: "-c lock_timeout=200" };
   const store = closing(t, await PostgresStore.open(config, { schema, max: 2 }));
   const vault = new Vault({ keyring: Keyring.generate(), store });
   for (const name of ["A", "B"]) await vault.set(name, "value", alice);
-  const holder = new pg.Client(server.url());
-  await holder.connect();
-  t.after(() => holder.end());
-  await holder.query("BEGIN");
-  await holder.query(`SELECT FROM ${schema}.secrets WHERE name = 'A' FOR UPDATE`);
+  const holder = await holding(t, schema);
   const rotate = () => refused("STORAGE_FAILED", () => vault.rotate("A", "another", alice));
   for (const error of await Promise.all(Array.from({ length: 5 }, rotate))) {
     assert.match(error.message, /applied nothing/);
@@ -282,6 +288,21 @@ function answering(...codes) {
 }
 
 const CHANGES = { operation_id: "o", puts: [], deletes: [], checks: [], counters: [], events: [] };
+
+test("a commit that was applied is told of at once, whoever holds its records by then", async (t) => {
+  const schema = server.newSchema();
+  const config = { connectionString: server.url(), options: "-c lock_timeout=200" };
+  const store = closing(t, await PostgresStore.open(config, { schema }));
+  await new Vault({ keyring: Keyring.generate(), store }).set("A", "value", alice);
+  const key = { kind: "secret", namespace: "default", name: "A" };
+  const event = { stream: "s", seq: 1, at: 5, operation_id: "o", action: "get" };
+  const changes = { ...CHANGES, counters: [{ key, accessed: 1, at: 5 }], events: [event] };
+  assert.equal(await store.commit(changes), "committed");
+  await holding(t, schema);
+  assert.equal(await store.commit(changes), "committed");
+  const [{ counters }] = await store.load([key]);
+  assert.equal(counters.accessed_count, 1);
+});
 
 for (const code of ["40001", "40P01", "23505"]) {
   test(`${code} is a conflict of a commit, and asked for once; of anything else it is an error`, async () => {

@@ -18,7 +18,21 @@ import pytest
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 
-from behaviour import change_set, commit, event, flat, in_threads, key, listed, loaded, put_new, record, revision, told
+from behaviour import (
+    change_set,
+    commit,
+    event,
+    flat,
+    in_threads,
+    key,
+    listed,
+    loaded,
+    put_new,
+    record,
+    revision,
+    revision_of,
+    told,
+)
 from cluster import Cluster, running
 from strongroom import Keyring, Vault
 from strongroom.errors import StorageFailedError
@@ -196,6 +210,32 @@ def test_a_commit_that_was_lost_and_then_met_a_lock_may_have_been_applied(cluste
             commit(store, puts=[(record(key("A"), 2), revision(1))], events=[event()])
         assert getattr(told_.value, "applied", None) == "no"
         holder.rollback()
+    impatient.dispose()
+
+
+def test_an_applied_commit_whose_reply_was_lost_is_told_of_whoever_holds_its_records(
+    cluster: Cluster, schema: str
+) -> None:
+    impatient = create_engine(
+        cluster.url(scheme="postgresql+psycopg"), connect_args={"options": "-c lock_timeout=300ms"}
+    )
+    store = SQLAlchemyStore(impatient, schema=schema)
+    put_new(store, key("A"))
+    asked: Any = change_set(puts=[(record(key("A"), 2), revision(1))], events=[event()])
+    with psycopg.connect(cluster.url()) as first:
+        # The connection that nobody hears any more.
+        first.execute(f"SELECT {schema}.strongroom_commit(%s::jsonb)", [json.dumps({"change_set": asked})])
+    with psycopg.connect(cluster.url(), autocommit=True) as administrator, psycopg.connect(cluster.url()) as holder:
+        holder.execute(f"SELECT FROM {schema}.secrets WHERE name = 'A' FOR UPDATE")
+        assert store.commit(asked) == "committed"
+        administrator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE %s AND pid <> pg_backend_pid()"
+            " AND pid <> %s",
+            [f"%{schema}%", holder.info.backend_pid],
+        )
+        assert store.commit(asked) == "committed"
+        holder.rollback()
+    assert revision_of(store, key("A")) == 2
     impatient.dispose()
 
 

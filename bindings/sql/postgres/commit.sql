@@ -35,8 +35,12 @@ BEGIN
     PERFORM set_config('lock_timeout', '10s', true);
   END IF;
 
-  -- Whoever asks a second time waits for the first to end.
+  -- Whoever asks a second time waits for the first to end, and sees what came of it before he waits for anything else,
+  -- which could fail: each statement of READ COMMITTED sees what was committed before it.
   PERFORM pg_advisory_xact_lock(operations, hashtext(operation));
+  IF EXISTS (SELECT FROM {schema}.secrets_audit WHERE operation_id = operation) THEN
+    RETURN '"committed"';
+  END IF;
   -- Few locks, so that a commit with thousands of new records does not fill the lock table: two that share one only wait.
   FOR held IN
     SELECT array_position(kinds, kind) * 64 + (hashtext(namespace || '/' || name) & 63) AS bucket, bool_or(is_put) AS is_put
@@ -89,9 +93,6 @@ BEGIN
       OR held.expected IS NOT DISTINCT FROM found_revision AND held.expected_too = held.expected);
   END LOOP;
 
-  IF EXISTS (SELECT FROM {schema}.secrets_audit WHERE operation_id = operation) THEN
-    RETURN '"committed"';
-  END IF;
   IF NOT is_expected
     OR EXISTS (
       SELECT FROM {schema}.strongroom_expectations(change_set) AS e
