@@ -49,10 +49,13 @@ export abstract class Answering implements Store {
   }
 }
 
-/** What a store throws that has done nothing: for a commit, so that the vault learns of it. */
+/**
+ * What a store throws that has done nothing: for a commit, so that the vault learns of it. The request is the JSON text of
+ * one, or only its name.
+ */
 export function havingDoneNothing(error: unknown, request: string): unknown {
-  if (!(error instanceof Error) || !request.startsWith(COMMIT)) return error;
+  if (!(error instanceof Error) || !COMMIT.test(request)) return error;
   return new NothingAppliedError(error.message, { cause: error });
 }
 
-const COMMIT = '{"commit":';
+const COMMIT = /^(?:\{"commit":|commit$)/;

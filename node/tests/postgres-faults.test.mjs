@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { connect, createServer } from "node:net";
 import { test } from "node:test";
 import pg from "pg";
-import { isStrongroomError, Keyring, Vault } from "../lib/node/ts/index.js";
+import { isStrongroomError, Keyring, NothingAppliedError, Vault } from "../lib/node/ts/index.js";
 import { PostgresStore } from "../lib/node/ts/postgres.js";
 import { cluster } from "./postgres-cluster.mjs";
 import { alice, closing, refused } from "./support.mjs";
@@ -254,6 +254,7 @@ test("a lock that is held for too long fails who needs it, with nothing applied,
   for (const error of await Promise.all(Array.from({ length: 5 }, rotate))) {
     assert.match(error.message, /applied nothing/);
     assert.match(error.cause.message, /nothing was applied: look in pg_stat_activity/);
+    assert.equal(error.cause.cause.code, "55P03");
   }
   assert.equal((await vault.get("B", alice)).reveal(), "value");
   await holder.query("ROLLBACK");
@@ -322,20 +323,25 @@ for (const [code, what, failure] of [
   test(`${code}, ${what}, is told as such, with nothing applied`, async () => {
     const client = answering(code);
     const store = await PostgresStore.open(client);
-    const error = await refused(failure, () => store.commit(CHANGES));
-    assert.match(error.message, /nothing was applied/);
-    assert.equal(error.applied, "no");
-    assert.equal(error.cause.code, code);
-    assert.equal(client.statements.length, 1);
+    const thrown = await store.commit(CHANGES).catch((error) => error);
+    assert.ok(thrown instanceof NothingAppliedError, thrown);
+    assert.match(thrown.message, /nothing was applied/);
+    for (const error of [thrown.cause, await refused(failure, () => store.load([]))])
+      assert.equal(error.cause.code, code);
+    assert.equal(thrown.cause.code, failure);
+    assert.equal(client.statements.length, 2);
   });
 }
 
-test("a commit that was lost and then met a lock may have been applied", async () => {
-  const store = await PostgresStore.open(answering("57P01", "55P03"));
-  const error = await store.commit(CHANGES).catch((thrown) => thrown);
-  assert.equal(error.code, "55P03");
-  assert.equal(error.applied, undefined);
-});
+for (const [code, what] of [
+  ["55P03", "met a lock"],
+  ["40P01", "was taken back"],
+]) {
+  test(`a commit that was lost and then ${what} (${code}) may have been applied`, async () => {
+    const store = await PostgresStore.open(answering("57P01", code));
+    await assert.rejects(store.commit(CHANGES), { code, severity: "ERROR" });
+  });
+}
 
 for (const [code, what] of [
   ["26000", "forgotten"],

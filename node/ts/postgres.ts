@@ -1,5 +1,6 @@
 /** The vault's records and events in PostgreSQL, through the package `pg`. */
 import { createHash } from "node:crypto";
+import { havingDoneNothing } from "../../bindings/js/answering.js";
 import { invalid, refuseUnknown, textOnly, wholeNumber } from "../../bindings/js/arguments.js";
 import type {
   ChangeSet,
@@ -179,8 +180,9 @@ export class PostgresStore implements Store {
       return JSON.parse(await this.#run(statement)) as T;
     } catch (error) {
       const why = error instanceof Spent ? error.cause : error;
-      // That this one was only kept waiting tells nothing of one that was lost.
-      if (first === "lost" && this.#meaningOf(why) === "busy") throw why;
+      // That this one was only kept waiting, or taken back, tells nothing of one that was lost.
+      const meaning = this.#meaningOf(why);
+      if (first === "lost" && (meaning === "busy" || meaning === "conflict")) throw why;
       return this.#answerTo(request, why);
     }
   }
@@ -195,9 +197,7 @@ export class PostgresStore implements Store {
     if (request === "commit" && meaning === "conflict") return "conflict" as T;
     const failure = meaning && this.#statements.meanings[meaning].failure;
     if (!failure) throw error;
-    const failed = new StrongroomError(failure.code, failure.message, { cause: error });
-    // The driver tells the vault.
-    throw Object.assign(failed, { applied: "no" });
+    throw havingDoneNothing(new StrongroomError(failure.code, failure.message, { cause: error }), request);
   }
 
   /** What was no word of the server's is a connection that is gone, and what became of the statement nobody knows. */

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from strongroom._error import NothingAppliedError
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from strongroom._error import StrongroomError
     from strongroom.stores import CommitAnswer
 
 
@@ -35,3 +40,10 @@ class Answering:
 
     def _answer(self, request: dict[str, Any]) -> Any:
         raise NotImplementedError
+
+
+def raise_having_done_nothing(error: StrongroomError, request: Container[str]) -> NoReturn:
+    """Raises what a store does that has done nothing: for a commit, so that the vault learns of it."""
+    if "commit" in request:
+        raise NothingAppliedError(str(error)) from error
+    raise error from error.__cause__

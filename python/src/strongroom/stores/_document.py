@@ -6,12 +6,12 @@ import asyncio
 import json
 import threading
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from strongroom import _native
-from strongroom._error import NothingAppliedError, StrongroomError, of_code, translated
-from strongroom.stores._answering import Answering
+from strongroom._error import StrongroomError, of_code, translated
+from strongroom.stores._answering import Answering, raise_having_done_nothing
 
 if TYPE_CHECKING:
     import os
@@ -78,7 +78,7 @@ class FileStore(Answering):
         if failed is not None:
             error = of_code(failed["code"], failed["message"])
             if failed["applied"] == "no":
-                _raise_having_done_nothing(error, request)
+                raise_having_done_nothing(error, request)
             raise error
         return answer
 
@@ -87,12 +87,6 @@ def _whole(number: float, what: str) -> int:
     if isinstance(number, bool) or not 0 <= number < 2**53:
         raise of_code("INVALID_ARGUMENT", f"{what} is out of range")
     return int(number)
-
-
-def _raise_having_done_nothing(error: StrongroomError, request: dict[str, Any]) -> NoReturn:
-    if "commit" in request:
-        raise NothingAppliedError(str(error)) from error
-    raise error from None
 
 
 class _Documents(Generic[Tag]):
@@ -120,7 +114,7 @@ class _Documents(Generic[Tag]):
                 # To a client that repeats a put whose reply got lost, its own write is a conflict.
                 if tried:
                     raise
-                _raise_having_done_nothing(error, request)
+                raise_having_done_nothing(error, request)
             if changed is None:
                 return json.loads(answer)
             written = yield _writing(self._write, changed, tag)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from strongroom import _native
 from strongroom._error import of_code, translated
+from strongroom.stores._answering import raise_having_done_nothing
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
@@ -79,15 +80,17 @@ class Asking:
     def answer_to(self, error: DBAPIError) -> Any:
         """What the error answers to the request. Raises what is wrong."""
         meaning = self._meaning(error)
+        # That this one was only kept waiting, or taken back, tells nothing of one that was lost.
+        if self.before == "lost" and meaning in ("busy", "conflict"):
+            raise error
         if self.request == "commit" and meaning == "conflict":
             return "conflict"
         failure = self.meanings[meaning]["failure"] if meaning is not None else None
-        # That this one was only kept waiting tells nothing of one that was lost.
-        if failure is None or (meaning == "busy" and self.before == "lost"):
-            raise error
-        failed = of_code(failure["code"], failure["message"])
-        failed.applied = "no"  # type: ignore[attr-defined]  # The driver looks at it.
-        raise failed from error
+        if failure is not None:
+            failed = of_code(failure["code"], failure["message"])
+            failed.__cause__ = error
+            raise_having_done_nothing(failed, {self.request})
+        raise error
 
     def _meaning(self, error: DBAPIError) -> Any:
         if error.connection_invalidated:
