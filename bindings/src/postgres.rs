@@ -75,7 +75,7 @@ impl Meaning {
             Meaning::Busy => Some((
                 ErrorCode::StorageFailed,
                 "another transaction did not let go of a lock before lock_timeout was over; nothing was applied: look in \
-                 pg_stat_activity for who is idle in a transaction, then try again",
+                 pg_stat_activity for a long commit, or for who is idle in a transaction, then try again",
             )),
             Meaning::Conflict | Meaning::Lost | Meaning::Stale => None,
         }

@@ -30,9 +30,10 @@ BEGIN
   IF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'on', true);
   END IF;
-  -- Somebody who sits in a transaction, with a lock that this one needs, keeps no connection for ever.
+  -- Somebody who sits in a transaction, with a lock that this one needs, keeps no connection for ever. A
+  -- commit of thousands of records, which this one may wait behind, is given the time that it takes.
   IF current_setting('lock_timeout') = '0' THEN
-    PERFORM set_config('lock_timeout', '10s', true);
+    PERFORM set_config('lock_timeout', '30s', true);
   END IF;
 
   -- Whoever asks a second time waits for the first to end, and sees what came of it before he waits for anything else,
