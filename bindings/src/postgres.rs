@@ -165,9 +165,9 @@ const LOCK: &str = "SELECT pg_catalog.pg_advisory_xact_lock(
 ///
 /// `meanings` is what the server's errors mean: by name, the beginnings of their SQLSTATEs (`states`) and the `failure`,
 /// `code` and `message`, that the store raises in place of the error, if any. `conflict` is the answer to a commit.
-/// `refused` and `busy` have applied nothing; of a request that was `lost` before it was `busy`, nobody knows. After
-/// `lost` and `stale` the connection is of no more use, and the request is asked once more by another: a commit is told by
-/// its operation id. Whatever else a commit ends by, the store does not know what became of it.
+/// `refused` and `busy` have applied nothing; of a request that was `lost` before it was `busy` or a `conflict`, nobody
+/// knows. After `lost` and `stale` the connection is of no more use, and the request is asked once more by another: a
+/// commit is told by its operation id. Whatever else a commit ends by, the store does not know what became of it.
 ///
 /// Errors: `INVALID_ARGUMENT` for a schema that no database can have.
 ///

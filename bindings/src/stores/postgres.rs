@@ -179,9 +179,9 @@ impl PostgresStore {
         // Once more, by a new connection: that one may have been gone for long. A commit is told by its operation id.
         self.connection = None;
         self.ask_once(asked, content).map_err(|why| {
-            // That this one was only kept waiting tells nothing of the first.
-            let told_by_the_first = first == Some(Meaning::Stale);
-            let meaning = meaning_of(&why).filter(|meaning| told_by_the_first || *meaning != Meaning::Busy);
+            // That this one was only kept waiting, or taken back, tells nothing of one that was lost.
+            let tells_nothing = |meaning: &Meaning| matches!(meaning, Meaning::Busy | Meaning::Conflict);
+            let meaning = meaning_of(&why).filter(|meaning| first == Some(Meaning::Stale) || !tells_nothing(meaning));
             Failed { meaning, why }
         })
     }
