@@ -142,15 +142,17 @@ impl Person {
 fn refused(url: &str, options: PostgresOptions) -> ErrorCode {
     match PostgresStore::open(url, options) {
         Err(PostgresError::Vault(error)) => error.code(),
-        Err(PostgresError::Driver(error)) => panic!("it was not refused, but went on: {error}"),
+        Err(error) => panic!("it was not refused, but went on: {error}"),
         Ok(_) => panic!("it was not refused"),
     }
 }
 
-/// With nothing applied, and nothing to ask again for.
-fn refused_commit(store: &mut PostgresStore, change_set: &ChangeSet) -> ErrorCode {
+/// With nothing applied, and nothing to ask again for; and what the server says.
+fn refused_commit(store: &mut PostgresStore, change_set: &ChangeSet) -> (ErrorCode, String) {
     match store.commit(change_set) {
-        Err(CommitFailed { applied: Applied::No, cause: PostgresError::Vault(error) }) => error.code(),
+        Err(CommitFailed { applied: Applied::No, cause: PostgresError::Server(error, source) }) => {
+            (error.code(), source.code().unwrap().code().to_owned())
+        }
         other => panic!("it was not refused: {other:?}"),
     }
 }
@@ -194,14 +196,14 @@ fn a_store_over_a_server_keeps_the_contract_and_survives_what_the_server_does() 
         counters: vec![],
         events: vec![],
     };
-    assert_eq!(refused_commit(&mut store, &change_set), ErrorCode::StorageFailed);
+    assert_eq!(refused_commit(&mut store, &change_set), (ErrorCode::StorageFailed, "55P03".to_owned()));
     transaction.rollback().unwrap();
     assert_eq!(store.commit(&change_set).unwrap(), CommitAnswer::Committed);
 
     // What PostgreSQL cannot keep.
     assert_eq!(
         refused_commit(&mut store, &ChangeSet { operation_id: "\0".to_owned(), ..change_set }),
-        ErrorCode::InvalidArgument
+        (ErrorCode::InvalidArgument, "22P05".to_owned())
     );
 
     // Tables of another program.

@@ -49,9 +49,11 @@ impl Default for PostgresOptions {
 /// What a PostgreSQL store fails with.
 #[derive(Debug)]
 pub enum PostgresError {
-    /// `INVALID_ARGUMENT`, also for what PostgreSQL cannot keep; `UNSUPPORTED` for tables or a server that keep no vault;
-    /// `STORAGE_FAILED` for a lock that another transaction did not let go of.
+    /// `INVALID_ARGUMENT`; `UNSUPPORTED` for tables or a server that keep no vault.
     Vault(Error),
+    /// What an error of the server means, which is the source: `INVALID_ARGUMENT` for what PostgreSQL cannot keep,
+    /// `STORAGE_FAILED` for a lock that another transaction did not let go of. Nothing was applied.
+    Server(Error, postgres::Error),
     /// What the driver says.
     Driver(postgres::Error),
 }
@@ -59,7 +61,7 @@ pub enum PostgresError {
 impl fmt::Display for PostgresError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PostgresError::Vault(why) => why.fmt(f),
+            PostgresError::Vault(why) | PostgresError::Server(why, _) => why.fmt(f),
             PostgresError::Driver(why) => why.fmt(f),
         }
     }
@@ -69,6 +71,7 @@ impl core::error::Error for PostgresError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             PostgresError::Vault(_) => None,
+            PostgresError::Server(_, source) => Some(source),
             PostgresError::Driver(why) => why.source(),
         }
     }
@@ -242,8 +245,8 @@ impl Store for PostgresStore {
             },
             Err(Failed { meaning: Some(Meaning::Conflict), .. }) => Ok(CommitAnswer::Conflict),
             Err(failed) => match failed.into() {
-                cause @ PostgresError::Vault(_) => Err(CommitFailed { applied: Applied::No, cause }),
-                cause @ PostgresError::Driver(_) => Err(unknown(cause)),
+                cause @ PostgresError::Server(..) => Err(CommitFailed { applied: Applied::No, cause }),
+                cause => Err(unknown(cause)),
             },
         }
     }
@@ -258,7 +261,7 @@ struct Failed {
 impl From<Failed> for PostgresError {
     fn from(failed: Failed) -> PostgresError {
         match failed.meaning.and_then(Meaning::failure) {
-            Some((code, message)) => Error::new(code, message).into(),
+            Some((code, message)) => PostgresError::Server(Error::new(code, message), failed.why),
             None => PostgresError::Driver(failed.why),
         }
     }
