@@ -21,7 +21,9 @@ export class Host {
    */
   constructor(library, native, archives, openFile) {
     // Archives cross as they are: the files that they are sealed in are random.
-    archives.sealedBy({ seal: (archive) => archive.slice(), open: (file) => file.slice() });
+    // Copies, since what they are given is wiped; `slice` of a Buffer is none.
+    const copy = (bytes) => Uint8Array.from(bytes);
+    archives.sealedBy({ seal: copy, open: copy });
     this.#library = library;
     this.#native = native;
     this.#openFile = openFile;
