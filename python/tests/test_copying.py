@@ -289,7 +289,8 @@ with SQLiteStore(source) as store, Killed(target) as other:
 
 def test_a_copy_that_is_killed_is_no_vault_or_whole(small: Vault, keyring: Keyring, tmp_path: Path) -> None:
     ends = []
-    for kill_at in ("1", "2"):
+    # The secrets in two commits, then the head.
+    for kill_at in ("1", "2", "3"):
         for when in ("before", "after"):
             path = tmp_path / f"{when}-{kill_at}.db"
             arguments = [keyring.dangerous_export(), str(tmp_path / "small.db"), str(path), kill_at, when]
@@ -306,5 +307,5 @@ def test_a_copy_that_is_killed_is_no_vault_or_whole(small: Vault, keyring: Keyri
                 elif has_events:
                     with pytest.raises(VaultHeadMissingError):
                         moved.list(actor="alice")
-    assert ends == [(False, False), (True, False), (True, False), (True, True)]
+    assert ends == [(False, False), *[(True, False)] * 4, (True, True)]
     small.verify_audit(actor="alice")

@@ -693,9 +693,9 @@ class Vault:
         `NameInvalidError`, `SecretExistsError`, `ValueInvalidError`, `VersionCompromisedError`, `SecretExpiredError`,
         `LimitExceededError`.
         """
-        opening = archives.Opening(passphrase, identities)
-        del passphrase, identities
-        operation = archives.import_(Given(data), opening, actor, on_conflict=on_conflict, dry_run=dry_run)
+        file, opening = Given(data), archives.Opening(passphrase, identities)
+        del data, passphrase, identities
+        operation = archives.import_(file, opening, actor, on_conflict=on_conflict, dry_run=dry_run)
         return self._run(operation)
 
     async def adopt(self, *, actor: str | Actor) -> Adopted:
