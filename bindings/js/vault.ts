@@ -104,9 +104,10 @@ export class Vault {
     // Without a hook there is nobody to tell.
     const chosen = onEvent === undefined ? undefined : (events ?? []);
     const wire = json({ confirm, actors, policy, vault_id: vaultId, events: chosen, ...limits });
-    const [handle, watch] = [keyringHandle(keyring), watchOf(accessRules, onFinding)];
+    // The native part first: a keyring cannot be told from anything else before it is there.
+    const [core, handle, watch] = [native(), keyringHandle(keyring), watchOf(accessRules, onFinding)];
     this.#native = guarded(() =>
-      watch === undefined ? native().openVault(handle, wire) : native().openWatchedVault(handle, wire, watch),
+      watch === undefined ? core.openVault(handle, wire) : core.openWatchedVault(handle, wire, watch),
     );
     this.#host = { store, onEvent, onFinding, ...surroundings({ readEnv, readFile }) };
   }

@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::rc::Rc;
 use strongroom::audit::Event;
 use strongroom::flow::{
-    Answer, Applied, ChangeSet, CommitAnswer, EventQuery, Expected, Found, Item, ListQuery, Put, Reply, RotatorStep,
+    Answer, Applied, ChangeSet, CommitAnswer, EventQuery, Found, Item, ListQuery, Reply, RotatorStep,
 };
 use strongroom::record::{Index, Record, RecordKey};
 use strongroom::store::{Clock, CommitFailed, Host, HostRotation, MemoryStore, Page, Refusal, Store};
@@ -230,18 +230,16 @@ impl TapedStore {
         self.tape.asked(&request, 1);
     }
 
-    /// Adds rows, as another program would.
+    /// Adds rows, as another program would: whatever they are.
     pub(crate) fn put(&mut self, rows: Rows) {
-        let mut indexes: BTreeMap<RecordKey, Index> =
-            rows.indexes.into_iter().map(|Indexed { key, index }| (key, index)).collect();
-        let put = |record: Record| {
-            let index = indexes.remove(&record.key).unwrap_or_default();
-            Put { record, expected: Expected::Absent, index }
+        self.indexes.extend(rows.indexes.into_iter().map(|Indexed { key, index }| (key, index)));
+        let records = self.rows.records().cloned().chain(rows.records);
+        let indexed = |record: Record| {
+            let index = self.indexes.get(&record.key).cloned().unwrap_or_default();
+            (record, index)
         };
-        let puts = rows.records.into_iter().map(put).collect();
-        let (deletes, checks, counters) = (vec![], vec![], vec![]);
-        let operation_id = "rows".into();
-        let Ok(_) = self.apply(&ChangeSet { operation_id, puts, deletes, checks, counters, events: rows.events });
+        let events = self.rows.all_events().iter().cloned().chain(rows.events);
+        self.rows = MemoryStore::holding(records.map(indexed), events);
     }
 
     /// The store in memory does not tell what it finds records by.

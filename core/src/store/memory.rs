@@ -53,17 +53,23 @@ impl MemoryStore {
     }
 
     /// A store that holds exactly this, even what no commit leaves, such as an event twice: for tests of what is found then.
+    /// With each record comes what lists find it by.
     ///
     /// ```
+    /// use strongroom::record::Index;
     /// use strongroom::store::MemoryStore;
     /// let vault = MemoryStore::new();
-    /// let copy = MemoryStore::holding(vault.records().cloned(), vault.all_events().iter().cloned());
+    /// let records = vault.records().map(|record| (record.clone(), Index::default()));
+    /// let copy = MemoryStore::holding(records, vault.all_events().iter().cloned());
     /// assert_eq!(copy.records().count(), 0);
     /// ```
-    pub fn holding(records: impl IntoIterator<Item = Record>, events: impl IntoIterator<Item = Event>) -> Self {
+    pub fn holding(
+        records: impl IntoIterator<Item = (Record, Index)>,
+        events: impl IntoIterator<Item = Event>,
+    ) -> Self {
         let mut store = Self::new();
-        for record in records {
-            store.put_back(Stored { record, index: Index::default() });
+        for (record, index) in records {
+            store.put_back(Stored { record, index });
         }
         for event in events {
             store.append(event);

@@ -16,7 +16,7 @@ use strongroom::ops::{
     Assignment, Exports, IfExists, ImportOptions, ImportReport, ManyOptions, NewValue, PlainValues, Proposed, Rotation,
     Run, Setting, WithHistory, Written,
 };
-use strongroom::record::{Change, Columns, Counters, Record, RecordKey, RecordKind};
+use strongroom::record::{Change, Columns, Counters, Index, Record, RecordKey, RecordKind};
 use strongroom::store::MemoryStore;
 use strongroom::{
     Actor, Answer, Entropy, Error, ErrorCode, Flow, Keyring, Reply, Request, SecretBytes, Step, Timestamp, Vault,
@@ -333,7 +333,7 @@ pub(crate) fn store_of(
     records: impl IntoIterator<Item = Record>,
     events: impl IntoIterator<Item = Event>,
 ) -> MemoryStore {
-    MemoryStore::holding(records, events)
+    MemoryStore::holding(records.into_iter().map(|record| (record, Index::default())), events)
 }
 
 /// The same store with other records in it.
