@@ -16,7 +16,11 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// How often an operation tries before it gives up on other writers.
-pub(super) const ATTEMPTS: u32 = 60;
+pub(super) const ATTEMPTS: u32 = 150;
+
+/// How often it then leaves others ever more room. Later it asks at short intervals, so that a change of many records gets
+/// through between those who change one of them each.
+const PATIENT: u32 = 16;
 
 /// Who does what to which secret.
 pub(super) struct Call<'a> {
@@ -309,9 +313,9 @@ pub(super) fn conflict() -> Error {
     Error::new(ErrorCode::Conflict, "other writers kept coming first and nothing was done: try again")
 }
 
-/// Waits a random time that grows with the attempts, up to an eighth of a second.
+/// Waits a random time that grows with the first attempts, up to an eighth of a second, and is short for later ones.
 pub(super) async fn back_off(io: &Io, attempt: u32) -> Result<()> {
-    let most = 4u64 << attempt.min(5);
+    let most = if attempt < PATIENT { 4u64 << attempt.min(5) } else { 32 };
     let [low, high] = io.with_entropy(make_bytes::<2>)?;
     io.wait(1 + u64::from(u16::from_be_bytes([high, low])) % most).await
 }
