@@ -17,6 +17,9 @@ DECLARE
   -- Of these there are few records, which every commit checks. Whoever comes later waits behind one that would put them:
   -- among the locks of rows, checks go past him, and he waits for ever.
   kinds_of_all text[] := '{head,ring,policy}';
+  -- Most commits tell of a read: they put the head of a stream, and make nothing. What such a one has none of is not looked for.
+  puts_secrets boolean := jsonb_path_exists(change_set, '$.puts[*].record.key.kind ? (@ == "secret")');
+  makes_records boolean := false;
   held record;
   found_revision bigint;
   is_expected boolean := true;
@@ -44,12 +47,14 @@ BEGIN
   END IF;
   -- Few locks, so that a commit with thousands of new records does not fill the lock table: two that share one only wait.
   FOR held IN
-    SELECT array_position(kinds, kind) * 64 + (hashtext(namespace || '/' || name) & 63) AS bucket, bool_or(is_put) AS is_put
+    SELECT array_position(kinds, kind) * 64 + (hashtext(namespace || '/' || name) & 63) AS bucket, bool_or(is_put) AS is_put,
+      bool_or(expected IS NULL) AS is_new
     FROM {schema}.strongroom_expectations(change_set)
     WHERE expected IS NULL OR kind = ANY (kinds_of_all)
     GROUP BY 1
     ORDER BY 1
   LOOP
+    makes_records := makes_records OR held.is_new;
     IF held.is_put THEN
       PERFORM pg_advisory_xact_lock(places, held.bucket);
     ELSE
@@ -95,11 +100,11 @@ BEGIN
   END LOOP;
 
   IF NOT is_expected
-    OR EXISTS (
+    OR makes_records AND EXISTS (
       SELECT FROM {schema}.strongroom_expectations(change_set) AS e
       JOIN {schema}.secrets AS s ON s.namespace = e.namespace AND s.name = e.name
       WHERE e.expected IS NULL AND e.kind = 'secret')
-    OR EXISTS (
+    OR makes_records AND EXISTS (
       SELECT FROM {schema}.strongroom_expectations(change_set) AS e
       JOIN {schema}.strongroom_records AS r ON r.kind = e.kind AND r.namespace = e.namespace AND r.name = e.name
       WHERE e.expected IS NULL)
@@ -110,7 +115,7 @@ BEGIN
     RETURN '"conflict"';
   END IF;
 
-  IF change_set -> 'puts' <> '[]' THEN
+  IF puts_secrets THEN
     INSERT INTO {schema}.secrets (
       name, value_encrypted, encryption_key_id, last_rotated, accessed_count, created_by, created_at, updated_at,
       namespace, uid, state, version, value_fingerprint, last_accessed, data, revision, record_mac, rotation_due,
@@ -150,7 +155,9 @@ BEGIN
     CROSS JOIN jsonb_array_elements_text(p.fingerprints) AS print
     WHERE p.kind = 'secret'
     ON CONFLICT DO NOTHING;
+  END IF;
 
+  IF change_set -> 'puts' <> '[]' THEN
     INSERT INTO {schema}.strongroom_records (
       kind, namespace, name, revision, created_by, created_at, updated_at, data, record_mac, expires_at)
     SELECT kind, namespace, name, revision, created_by, created_at, updated_at, data, mac, expires_at
