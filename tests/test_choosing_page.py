@@ -10,6 +10,8 @@ from pathlib import Path
 
 from strongroom import Keyring
 
+from built import install_node
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "choosing-a-store.md"
 TSC = ROOT / "node_modules" / ".bin" / "tsc"
@@ -35,11 +37,7 @@ def test_the_program_in_python_moves_a_vault(tmp_path: Path) -> None:
 
 
 def test_the_program_in_typescript_moves_a_vault(tmp_path: Path) -> None:
-    modules = tmp_path / "node_modules"
-    (modules / "@types").mkdir(parents=True)
-    (modules / "strongroom").symlink_to(ROOT / "node")
-    for name in ("@types/node", "undici-types"):
-        (modules / name).symlink_to(ROOT / "node_modules" / name)
+    install_node(tmp_path)
     (tmp_path / "page.mts").write_text(block("ts"), encoding="utf-8")
     strict = ["--strict", "--module", "nodenext", "--target", "es2023", "--types", "node", "--skipLibCheck"]
     ran(TSC, *strict, "page.mts", folder=tmp_path)

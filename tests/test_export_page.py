@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from built import install_node
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
 TSC = ROOT / "node_modules" / ".bin" / "tsc"
@@ -36,11 +38,7 @@ def ran(*command: str | Path, folder: Path, **variables: str) -> list[str]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The programs, in a folder where the built packages are installed."""
-    modules = tmp_path / "node_modules"
-    (modules / "@types").mkdir(parents=True)
-    (modules / "strongroom").symlink_to(ROOT / "node")
-    for name in ("@types/node", "undici-types"):
-        (modules / name).symlink_to(ROOT / "node_modules" / name)
+    install_node(tmp_path)
     (tmp_path / "page.py").write_text(block("python"), encoding="utf-8")
     (tmp_path / "page.mts").write_text(block("ts"), encoding="utf-8")
     return tmp_path

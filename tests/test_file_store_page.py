@@ -13,6 +13,7 @@ from strongroom import Keyring, Vault
 from strongroom.stores import FileStore
 
 from bucket import Bucket, serving
+from built import install_node
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "file-store.md").read_text(encoding="utf-8")
@@ -55,11 +56,7 @@ class Programs:
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Programs:
-    modules = tmp_path / "node_modules"
-    (modules / "@types").mkdir(parents=True)
-    (modules / "strongroom").symlink_to(ROOT / "node")
-    for name in ("@types/node", "undici-types"):
-        (modules / name).symlink_to(ROOT / "node_modules" / name)
+    install_node(tmp_path)
     for number, code in enumerate(blocks("python")):
         (tmp_path / f"page_{number}.py").write_text(code, encoding="utf-8")
     for number, code in enumerate(blocks("ts")):

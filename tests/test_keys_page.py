@@ -12,6 +12,8 @@ import pytest
 from strongroom import Keyring, Vault, WrappedKeyring
 from strongroom.stores import SQLiteStore
 
+from built import install_node
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "keys.md"
 TSC = ROOT / "node_modules" / ".bin" / "tsc"
@@ -37,11 +39,7 @@ def decrypt(opaque: bytes) -> bytes:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The programs, in a folder where the built packages are installed."""
-    modules = tmp_path / "node_modules"
-    (modules / "@types").mkdir(parents=True)
-    (modules / "strongroom").symlink_to(ROOT / "node")
-    for name in ("@types/node", "undici-types"):
-        (modules / name).symlink_to(ROOT / "node_modules" / name)
+    install_node(tmp_path)
     for number, code in enumerate(PYTHON):
         (tmp_path / f"page_{number}.py").write_text(code, encoding="utf-8")
     for number, code in enumerate(TYPESCRIPT):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import readme
+from built import install_node
 
 ROOT = readme.README.parent
 TSC = ROOT / "node_modules" / ".bin" / "tsc"
@@ -18,11 +19,7 @@ TSC = ROOT / "node_modules" / ".bin" / "tsc"
 @pytest.fixture
 def node(tmp_path: Path) -> Path:
     """A folder where the built Node package is installed, and the types of Node."""
-    modules = tmp_path / "node_modules"
-    (modules / "@types").mkdir(parents=True)
-    (modules / "strongroom").symlink_to(ROOT / "node")
-    for name in ("@types/node", "undici-types"):
-        (modules / name).symlink_to(ROOT / "node_modules" / name)
+    install_node(tmp_path)
     return tmp_path
 
 

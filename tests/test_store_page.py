@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from built import install_node
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "writing-a-store.md"
 TSC = ROOT / "node_modules" / ".bin" / "tsc"
@@ -38,11 +40,7 @@ def python(tmp_path: Path) -> Path:
 @pytest.fixture
 def typescript(tmp_path: Path) -> Path:
     """The program in TypeScript, in a folder where the built package is installed."""
-    modules = tmp_path / "node_modules"
-    (modules / "@types").mkdir(parents=True)
-    (modules / "strongroom").symlink_to(ROOT / "node")
-    (modules / "@types" / "node").symlink_to(ROOT / "node_modules" / "@types" / "node")
-    (modules / "undici-types").symlink_to(ROOT / "node_modules" / "undici-types")
+    install_node(tmp_path)
     program = tmp_path / "page.mts"
     program.write_text("".join(blocks("ts")), encoding="utf-8")
     return program
