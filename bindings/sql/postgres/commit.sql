@@ -17,12 +17,10 @@ DECLARE
   -- Of these there are few records, which every commit checks. Whoever comes later waits behind one that would put them:
   -- among the locks of rows, checks go past him, and he waits for ever.
   kinds_of_all text[] := '{head,ring,policy}';
-  -- Most commits tell of a read: they put the head of a stream, and make nothing. What such a one has none of is not looked for.
-  puts_secrets boolean := jsonb_path_exists(change_set, '$.puts[*].record.key.kind ? (@ == "secret")');
-  makes_records boolean := false;
   held record;
+  put record;
+  counter record;
   found_revision bigint;
-  is_expected boolean := true;
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION 'strongroom_commit runs in READ COMMITTED, and this transaction is %',
@@ -47,33 +45,23 @@ BEGIN
   END IF;
   -- Few locks, so that a commit with thousands of new records does not fill the lock table: two that share one only wait.
   FOR held IN
-    SELECT array_position(kinds, kind) * 64 + (hashtext(namespace || '/' || name) & 63) AS bucket, bool_or(is_put) AS is_put,
-      bool_or(expected IS NULL) AS is_new
+    SELECT array_position(kinds, kind) * 64 + (hashtext(namespace || '/' || name) & 63) AS bucket, is_put
     FROM {schema}.strongroom_expectations(change_set)
-    WHERE expected IS NULL OR kind = ANY (kinds_of_all)
-    GROUP BY 1
-    ORDER BY 1
+    WHERE expected IS NULL AND is_judged OR kind = ANY (kinds_of_all)
+    ORDER BY bucket, is_put DESC
   LOOP
-    makes_records := makes_records OR held.is_new;
     IF held.is_put THEN
       PERFORM pg_advisory_xact_lock(places, held.bucket);
     ELSE
       PERFORM pg_advisory_xact_lock_shared(places, held.bucket);
     END IF;
   END LOOP;
+  -- A counter is locked as an UPDATE of it would do, which a check does not wait for.
   FOR held IN
-    -- A counter is locked as an UPDATE of it would do, which a check does not wait for.
-    SELECT kind, namespace, name, min(expected) AS expected, max(expected) AS expected_too, max(strength) AS strength
-    FROM (
-      SELECT kind, namespace, name, expected, CASE WHEN is_put THEN 3 ELSE 1 END AS strength
-      FROM {schema}.strongroom_expectations(change_set)
-      WHERE expected IS NOT NULL
-      UNION ALL
-      SELECT key ->> 'kind', key ->> 'namespace', key ->> 'name', NULL, 2
-      FROM jsonb_to_recordset(change_set -> 'counters') AS c (key jsonb)
-      WHERE key ->> 'kind' = 'secret') AS rows
-    GROUP BY kind, namespace, name
-    ORDER BY kind COLLATE "C", namespace COLLATE "C", name COLLATE "C"
+    SELECT kind, namespace, name, expected, is_judged,
+      CASE WHEN is_put THEN 3 WHEN NOT is_judged THEN 2 WHEN kind = ANY (kinds_of_all) THEN 0 ELSE 1 END AS strength
+    FROM {schema}.strongroom_expectations(change_set)
+    ORDER BY kind COLLATE "C", namespace COLLATE "C", name COLLATE "C", strength DESC
   LOOP
     IF held.kind = 'secret' AND held.strength = 3 THEN
       SELECT revision INTO found_revision FROM {schema}.secrets
@@ -87,107 +75,89 @@ BEGIN
     ELSIF held.strength = 3 THEN
       SELECT revision INTO found_revision FROM {schema}.strongroom_records
         WHERE kind = held.kind AND namespace = held.namespace AND name = held.name FOR UPDATE;
-    ELSIF held.kind = ANY (kinds_of_all) THEN
-      SELECT revision INTO found_revision FROM {schema}.strongroom_records
-        WHERE kind = held.kind AND namespace = held.namespace AND name = held.name;
-    ELSE
+    ELSIF held.strength = 1 THEN
       SELECT revision INTO found_revision FROM {schema}.strongroom_records
         WHERE kind = held.kind AND namespace = held.namespace AND name = held.name FOR KEY SHARE;
+    ELSE
+      SELECT revision INTO found_revision FROM {schema}.strongroom_records
+        WHERE kind = held.kind AND namespace = held.namespace AND name = held.name;
     END IF;
-    is_expected := is_expected AND (
-      held.expected IS NULL
-      OR held.expected IS NOT DISTINCT FROM found_revision AND held.expected_too = held.expected);
+    IF held.is_judged AND held.expected IS DISTINCT FROM found_revision THEN
+      RETURN '"conflict"';
+    END IF;
   END LOOP;
-
-  IF NOT is_expected
-    OR makes_records AND EXISTS (
-      SELECT FROM {schema}.strongroom_expectations(change_set) AS e
-      JOIN {schema}.secrets AS s ON s.namespace = e.namespace AND s.name = e.name
-      WHERE e.expected IS NULL AND e.kind = 'secret')
-    OR makes_records AND EXISTS (
-      SELECT FROM {schema}.strongroom_expectations(change_set) AS e
-      JOIN {schema}.strongroom_records AS r ON r.kind = e.kind AND r.namespace = e.namespace AND r.name = e.name
-      WHERE e.expected IS NULL)
-    OR EXISTS (
-      SELECT FROM jsonb_to_recordset(change_set -> 'events') AS e (stream text, seq bigint)
-      JOIN {schema}.secrets_audit AS a ON a.stream = e.stream AND a.seq = e.seq)
+  IF EXISTS (
+    SELECT FROM jsonb_to_recordset(change_set -> 'events') AS e (stream text, seq bigint)
+    JOIN {schema}.secrets_audit AS a ON a.stream = e.stream AND a.seq = e.seq)
   THEN
     RETURN '"conflict"';
   END IF;
 
-  IF puts_secrets THEN
-    INSERT INTO {schema}.secrets (
-      name, value_encrypted, encryption_key_id, last_rotated, accessed_count, created_by, created_at, updated_at,
-      namespace, uid, state, version, value_fingerprint, last_accessed, data, revision, record_mac, rotation_due,
-      expires_at)
-    SELECT
-      name, value_encrypted, encryption_key_id, last_rotated, accessed_count, created_by, created_at, updated_at,
-      namespace, uid, state, version, value_fingerprint, last_accessed, data, revision, mac, due_at, expires_at
-    FROM {schema}.strongroom_puts(change_set)
-    WHERE kind = 'secret' AND expected IS NULL;
+  FOR put IN SELECT * FROM {schema}.strongroom_puts(change_set) LOOP
+    IF put.kind = 'secret' THEN
+      IF put.expected IS NULL THEN
+        INSERT INTO {schema}.secrets (
+          name, value_encrypted, encryption_key_id, last_rotated, accessed_count, created_by, created_at, updated_at,
+          namespace, uid, state, version, value_fingerprint, last_accessed, data, revision, record_mac, rotation_due,
+          expires_at)
+        VALUES (
+          put.name, put.value_encrypted, put.encryption_key_id, put.last_rotated, put.accessed_count, put.created_by,
+          put.created_at, put.updated_at, put.namespace, put.uid, put.state, put.version, put.value_fingerprint,
+          put.last_accessed, put.data, put.revision, put.mac, put.due_at, put.expires_at);
+      ELSE
+        UPDATE {schema}.secrets SET
+          value_encrypted = put.value_encrypted,
+          encryption_key_id = put.encryption_key_id,
+          last_rotated = put.last_rotated,
+          created_by = put.created_by,
+          created_at = put.created_at,
+          updated_at = put.updated_at,
+          uid = put.uid,
+          state = put.state,
+          version = put.version,
+          value_fingerprint = put.value_fingerprint,
+          data = put.data,
+          revision = put.revision,
+          record_mac = put.mac,
+          rotation_due = put.due_at,
+          expires_at = put.expires_at
+        WHERE namespace = put.namespace AND name = put.name;
 
-    UPDATE {schema}.secrets AS s SET
-      value_encrypted = p.value_encrypted,
-      encryption_key_id = p.encryption_key_id,
-      last_rotated = p.last_rotated,
-      created_by = p.created_by,
-      created_at = p.created_at,
-      updated_at = p.updated_at,
-      uid = p.uid,
-      state = p.state,
-      version = p.version,
-      value_fingerprint = p.value_fingerprint,
-      data = p.data,
-      revision = p.revision,
-      record_mac = p.mac,
-      rotation_due = p.due_at,
-      expires_at = p.expires_at
-    FROM {schema}.strongroom_puts(change_set) AS p
-    WHERE p.kind = 'secret' AND p.expected IS NOT NULL AND s.namespace = p.namespace AND s.name = p.name;
+        DELETE FROM {schema}.strongroom_fingerprints
+        WHERE namespace = put.namespace AND name = put.name AND NOT put.fingerprints ? fingerprint;
+      END IF;
+      INSERT INTO {schema}.strongroom_fingerprints (fingerprint, namespace, name)
+      SELECT print, put.namespace, put.name FROM jsonb_array_elements_text(put.fingerprints) AS print
+      ON CONFLICT DO NOTHING;
+    ELSIF put.expected IS NULL THEN
+      INSERT INTO {schema}.strongroom_records (
+        kind, namespace, name, revision, created_by, created_at, updated_at, data, record_mac, expires_at)
+      VALUES (
+        put.kind, put.namespace, put.name, put.revision, put.created_by, put.created_at, put.updated_at, put.data, put.mac,
+        put.expires_at);
+    ELSE
+      UPDATE {schema}.strongroom_records SET
+        revision = put.revision,
+        created_by = put.created_by,
+        created_at = put.created_at,
+        updated_at = put.updated_at,
+        data = put.data,
+        record_mac = put.mac,
+        expires_at = put.expires_at
+      WHERE kind = put.kind AND namespace = put.namespace AND name = put.name;
+    END IF;
+  END LOOP;
 
-    DELETE FROM {schema}.strongroom_fingerprints AS f
-    USING {schema}.strongroom_puts(change_set) AS p
-    WHERE p.kind = 'secret' AND f.namespace = p.namespace AND f.name = p.name AND NOT p.fingerprints ? f.fingerprint;
-
-    INSERT INTO {schema}.strongroom_fingerprints (fingerprint, namespace, name)
-    SELECT print, p.namespace, p.name
-    FROM {schema}.strongroom_puts(change_set) AS p
-    CROSS JOIN jsonb_array_elements_text(p.fingerprints) AS print
-    WHERE p.kind = 'secret'
-    ON CONFLICT DO NOTHING;
-  END IF;
-
-  IF change_set -> 'puts' <> '[]' THEN
-    INSERT INTO {schema}.strongroom_records (
-      kind, namespace, name, revision, created_by, created_at, updated_at, data, record_mac, expires_at)
-    SELECT kind, namespace, name, revision, created_by, created_at, updated_at, data, mac, expires_at
-    FROM {schema}.strongroom_puts(change_set)
-    WHERE kind <> 'secret' AND expected IS NULL;
-
-    UPDATE {schema}.strongroom_records AS r SET
-      revision = p.revision,
-      created_by = p.created_by,
-      created_at = p.created_at,
-      updated_at = p.updated_at,
-      data = p.data,
-      record_mac = p.mac,
-      expires_at = p.expires_at
-    FROM {schema}.strongroom_puts(change_set) AS p
-    WHERE p.expected IS NOT NULL AND r.kind = p.kind AND r.namespace = p.namespace AND r.name = p.name;
-  END IF;
-
-  IF change_set -> 'counters' <> '[]' THEN
-    UPDATE {schema}.secrets AS s SET
-      accessed_count = {schema}.strongroom_count(s.accessed_count + c.accessed),
-      last_accessed = greatest(s.last_accessed, c.accessed_at)
-    FROM (
-      SELECT key ->> 'namespace' AS namespace, key ->> 'name' AS name, sum(accessed)::bigint AS accessed,
-        max({schema}.strongroom_instant(at)) AS accessed_at
-      FROM jsonb_to_recordset(change_set -> 'counters') AS delta (key jsonb, accessed bigint, at bigint)
-      WHERE key ->> 'kind' = 'secret'
-      GROUP BY 1, 2) AS c
-    WHERE s.namespace = c.namespace AND s.name = c.name;
-  END IF;
+  FOR counter IN
+    SELECT key ->> 'namespace' AS namespace, key ->> 'name' AS name, accessed, {schema}.strongroom_instant(at) AS accessed_at
+    FROM jsonb_to_recordset(change_set -> 'counters') AS delta (key jsonb, accessed bigint, at bigint)
+    WHERE key ->> 'kind' = 'secret'
+  LOOP
+    UPDATE {schema}.secrets SET
+      accessed_count = {schema}.strongroom_count(accessed_count + counter.accessed),
+      last_accessed = greatest(last_accessed, counter.accessed_at)
+    WHERE namespace = counter.namespace AND name = counter.name;
+  END LOOP;
 
   -- Before the deletions, so that an event finds the row of the secret that it is about.
   INSERT INTO {schema}.secrets_audit (

@@ -16,9 +16,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN {schema}.strongroom_instant(
   CASE WHEN millis IS NOT NULL THEN greatest(least(millis, 9224318015999999), -210866803200000) END);
 
--- Milliseconds; nothing of what another program set to an infinity.
+-- Milliseconds; nothing of what another program set to an infinity. `extract` is stable, and so is this, or it would be called.
 CREATE FUNCTION {schema}.strongroom_millis(instant timestamptz) RETURNS bigint
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE WHEN isfinite(instant) THEN (extract(epoch FROM instant) * 1000)::bigint END;
 
 -- A number that the contract can tell.
@@ -62,18 +62,21 @@ BEGIN ATOMIC
     last_rotated bigint, created_by text, created_at bigint, updated_at bigint);
 END;
 
--- What a change set expects to find, as rows: the revision, null for none. `is_put` is for what it writes or deletes.
+-- What a change set is about, as rows. `expected` is the revision that must be there, null for none; a counter judges nothing.
+-- `is_put` is for what is written or deleted.
 CREATE FUNCTION {schema}.strongroom_expectations(change_set jsonb) RETURNS TABLE (
-  kind text, namespace text, name text, expected bigint, is_put boolean)
+  kind text, namespace text, name text, expected bigint, is_judged boolean, is_put boolean)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-  SELECT key ->> 'kind', key ->> 'namespace', key ->> 'name', (expected -> 'revision')::bigint, is_put
+  SELECT key ->> 'kind', key ->> 'namespace', key ->> 'name', (expected -> 'revision')::bigint, is_judged, is_put
   FROM (
-    SELECT put #> '{record,key}' AS key, put -> 'expected' AS expected, true AS is_put
+    SELECT put #> '{record,key}' AS key, put -> 'expected' AS expected, true AS is_judged, true AS is_put
     FROM jsonb_array_elements(change_set -> 'puts') AS p (put)
     UNION ALL
-    SELECT key, expected, true FROM jsonb_to_recordset(change_set -> 'deletes') AS d (key jsonb, expected jsonb)
+    SELECT key, expected, true, true FROM jsonb_to_recordset(change_set -> 'deletes') AS d (key jsonb, expected jsonb)
     UNION ALL
-    SELECT key, expected, false FROM jsonb_to_recordset(change_set -> 'checks') AS c (key jsonb, expected jsonb)
+    SELECT key, expected, true, false FROM jsonb_to_recordset(change_set -> 'checks') AS c (key jsonb, expected jsonb)
+    UNION ALL
+    SELECT key, NULL, false, false FROM jsonb_to_recordset(change_set -> 'counters') AS c (key jsonb)
   ) AS expectations;
 END;
