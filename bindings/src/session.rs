@@ -67,6 +67,28 @@ impl Session {
     /// request is `{"number", "answer"}`; an answer that cannot be read counts as a failure of the store. Errors:
     /// `STALE_REPLY`, `FLOW_DONE`; the session is then as it was.
     pub fn step(&self, now_millis: f64, reply: Option<&str>) -> Result<String> {
+        self.advance(now_millis, reply, |number, request| {
+            format!("{{\"number\":{number},\"request\":{}}}", json_of(request))
+        })
+    }
+
+    /// The same for a host whose stores take requests as they are: `{"ask": {"number", "kind"}}`, with what the request
+    /// carries beside it, as JSON.
+    pub fn step_apart(&self, now_millis: f64, reply: Option<&str>) -> Result<(String, Option<String>)> {
+        let mut content = None;
+        let step = self.advance(now_millis, reply, |number, request| {
+            content = Some(content_of(request));
+            format!("{{\"number\":{number},\"kind\":\"{}\"}}", request.name())
+        })?;
+        Ok((step, content))
+    }
+
+    fn advance(
+        &self,
+        now_millis: f64,
+        reply: Option<&str>,
+        told_of: impl FnOnce(u64, &Request) -> String,
+    ) -> Result<String> {
         let mut state = self.state.lock();
         let open = state.open;
         let (reply, unreadable) = reply.map(|reply| read_reply(reply, open)).transpose()?.unzip();
@@ -92,7 +114,7 @@ impl Session {
                 if let (Request::Commit { change_set }, Some(filter)) = (&request, &state.told) {
                     state.pending = change_set.events.iter().filter(|event| filter.takes(event)).cloned().collect();
                 }
-                format!("{{\"ask\":{{\"number\":{number},\"request\":{}}}{committed}}}", json_of(&request))
+                format!("{{\"ask\":{}{committed}}}", told_of(number, &request))
             }
             Step::Done(Ok(outcome)) => {
                 state.values = outcome.values.into();
@@ -141,6 +163,13 @@ impl Session {
         state.flow = None;
         state.values.clear();
     }
+}
+
+/// What a request carries, as JSON: it is written as `{"load": {"keys": [...]}}`.
+fn content_of(request: &Request) -> String {
+    let named = json_of(request);
+    let content = named.split_once(':').and_then(|(_, content)| content.strip_suffix('}'));
+    content.unwrap_or_default().to_owned()
 }
 
 /// A reply, and what was wrong with its answer if that could not be read.

@@ -48,10 +48,10 @@ pub(crate) struct Session {
 
 #[pymethods]
 impl Session {
-    /// Goes on until the next request or the end.
+    /// Goes on until the next request or the end. What a request carries comes beside it.
     #[pyo3(signature = (now_millis, reply))]
-    fn step(&self, py: Python<'_>, now_millis: f64, reply: Option<&str>) -> PyResult<String> {
-        let step = || self.session.step(now_millis, reply);
+    fn step(&self, py: Python<'_>, now_millis: f64, reply: Option<&str>) -> PyResult<(String, Option<String>)> {
+        let step = || self.session.step_apart(now_millis, reply);
         let told = if self.session.is_long() { py.detach(step) } else { step() };
         told.map_err(raised)
     }

@@ -232,12 +232,13 @@ class Asking:
     def __init__(self, request: dict[str, Any], shown: Secret | None = None) -> None:
         self.request, self.shown, self.offered = request, shown, list[bytes]()
 
-    def step(self, _: float, reply: str | None) -> str:
+    def step(self, _: float, reply: str | None) -> tuple[str, str | None]:
         if reply is None:
-            return Asking._json({"ask": {"number": 1, "request": self.request}})
+            [(kind, content)] = self.request.items()
+            return Asking._json({"ask": {"number": 1, "kind": kind}}), Asking._json(content)
         if '"failed"' in reply:
-            return Asking._json({"failed": {"code": "ROTATION_FAILED", "message": "the rotator failed"}})
-        return f'{{"done": {reply}}}'
+            return Asking._json({"failed": {"code": "ROTATION_FAILED", "message": "the rotator failed"}}), None
+        return f'{{"done": {reply}}}', None
 
     def offer(self, value: _native.Secret) -> None:
         self.offered.append(value.reveal_bytes())

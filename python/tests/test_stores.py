@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,8 @@ from behaviour import (
 )
 from strongroom import Keyring, Vault
 from strongroom.errors import InvalidArgumentError, StrongroomError, UnsupportedError
-from strongroom.stores import MemoryStore, SQLiteStore, Store
+from strongroom.stores import CommitAnswer, MemoryStore, SQLAlchemyStore, SQLiteStore, Store
+from strongroom.stores._answering import Answering
 
 
 class TestMemoryStore(StoreBehaviour):
@@ -192,3 +194,64 @@ def test_what_a_store_raises_is_no_strongroom_error_of_its_own() -> None:
     with pytest.raises(StrongroomError) as caught:
         vault.get("A", actor="alice")
     assert isinstance(caught.value.__cause__, sqlite3.ProgrammingError)
+
+
+CALLBACKS = ("load", "list", "commit", "events")
+
+
+def use(vault: Vault) -> None:
+    vault.set("A", "sk_test_abc123", actor="alice")
+    vault.get("A", actor="alice")
+    vault.list(actor="alice")
+    vault.audit("A", actor="alice")
+
+
+class Replaced(MemoryStore):
+    """Its callbacks are somebody's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.called: list[str] = []
+
+    def commit(self, change_set: dict[str, Any], /) -> CommitAnswer:
+        self.called.append("commit")
+        return super().commit(change_set)
+
+    def load(self, keys: list[dict[str, Any]], /) -> list[dict[str, Any]]:
+        self.called.append("load")
+        return super().load(keys)
+
+
+def test_the_package_s_stores_are_asked_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    for store in (MemoryStore(), SQLiteStore(":memory:"), SQLAlchemyStore("sqlite://")):
+        answer = type(store)._answer
+
+        def noted(self: Any, kind: str, content: str, answer: Any = answer) -> str:
+            asked.append(kind)
+            text: str = answer(self, kind, content)
+            return text
+
+        with monkeypatch.context() as patched:
+            patched.setattr(type(store), "_answer", noted)
+            patched.setattr(Answering, "_told", pytest.fail)
+            use(Vault(Keyring.generate(), store))
+        assert set(asked) == {*CALLBACKS}
+        asked.clear()
+
+
+def test_a_callback_in_place_of_the_package_s_is_called() -> None:
+    replaced = Replaced()
+    use(Vault(Keyring.generate(), replaced))
+    assert set(replaced.called) == {"load", "commit"}
+    with SQLiteStore(":memory:") as store:
+        called: list[str] = []
+        before = store.commit
+
+        def commit(change_set: dict[str, Any], /) -> CommitAnswer:
+            called.append("commit")
+            return before(change_set)
+
+        store.commit = commit  # type: ignore[method-assign]
+        use(Vault(Keyring.generate(), store))
+        assert called

@@ -247,7 +247,7 @@ def test_a_session_that_two_threads_drive_takes_each_reply_once(keyring: Keyring
 
     def answers(session: _native.Session, heard: list[str], refused: list[str], index: int) -> None:
         try:
-            heard.append(session.step(0, reply))
+            heard.append(session.step(0, reply)[0])
         except _native.NativeError as error:
             refused.append(error.args[0])
 

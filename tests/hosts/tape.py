@@ -91,11 +91,19 @@ class _TapedSession:
         self._tape._show(value)
         return value
 
-    def step(self, now: float, reply: str | None) -> str:
+    def step(self, now: float, reply: str | None) -> tuple[str, str | None]:
         self._has_begun = True
-        text = self._session.step(now, reply)
-        self._tape._take(now, reply, text)
-        return text
+        text, content = self._session.step(now, reply)
+        self._tape._take(now, reply, _whole(text, content))
+        return text, content
+
+
+def _whole(step: str, content: str | None) -> str:
+    """A step as the other hosts have it, with what is asked in it."""
+    if content is None:
+        return step
+    kind = json.loads(step)["ask"]["kind"]
+    return step.replace(f'"kind":"{kind}"', f'"request":{{"{kind}":{content}}}', 1)
 
 
 class Surroundings:

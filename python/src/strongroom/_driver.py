@@ -20,6 +20,7 @@ from strongroom._error import NothingAppliedError, StrongroomError, of_code, tra
 from strongroom._host import Rotation
 from strongroom._results import AuditEvent, told
 from strongroom._secret import Secret
+from strongroom.stores._answering import answering
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -83,7 +84,8 @@ def drive(session: _native.Session, host: Host, operation: str) -> Steps:
     try:
         while True:
             with translated(operation):
-                step = json.loads((yield from _stepped(session, reply)))
+                text, content = yield from _stepped(session, reply)
+            step = json.loads(text)
             for event in step.get("committed", ()):
                 yield from _tell(told(AuditEvent, event), host.on_event, "on_event")
             for found in step.get("findings", ()):
@@ -93,8 +95,8 @@ def drive(session: _native.Session, host: Host, operation: str) -> Steps:
             if "failed" in step:
                 code, message = step["failed"]["code"], step["failed"]["message"]
                 raise of_code(code, message, operation) from causes.get(code)
-            number, [(kind, asked)] = step["ask"]["number"], step["ask"]["request"].items()
-            answer = yield from _answer(kind, asked, session, host, causes)
+            number, kind = step["ask"]["number"], step["ask"]["kind"]
+            answer = yield from _answer(kind, content, session, host, causes)
             if not isinstance(answer, Raised):
                 try:
                     reply = _reply(number, answer)
@@ -130,8 +132,14 @@ def _tell(what: Any, hook: Callable[[Any], Any] | None, name: str) -> Answering:
         _LOG.error("%s raised", name, exc_info=answer.error)
 
 
-def _answer(kind: str, asked: Any, session: _native.Session, host: Host, causes: dict[str, BaseException]) -> Answering:
-    """The answer to a request, or `Raised`."""
+def _answer(
+    kind: str, content: str, session: _native.Session, host: Host, causes: dict[str, BaseException]
+) -> Answering:
+    """The answer to a request, as JSON or as what becomes JSON, or `Raised`."""
+    in_json = answering(host.store, kind)
+    if in_json is not None:
+        return (yield Call(partial(in_json, kind, content)))
+    asked = json.loads(content)
     if kind == "read_env":
         if host.read_env is None:
             return _UNSUPPORTED
@@ -238,9 +246,9 @@ def _called(kind: str, asked: Any, store: Store | AsyncStore) -> Call | Wait:
 
 def _reply(number: int, answer: Any) -> str:
     """A reply as JSON. Raises for what is no JSON or no Unicode: a failure of the store that gave it."""
-    text = json.dumps({"number": number, "answer": answer}, allow_nan=False, ensure_ascii=False)
+    text = answer if isinstance(answer, str) else json.dumps(answer, allow_nan=False, ensure_ascii=False)
     text.encode()
-    return text
+    return f'{{"number":{number},"answer":{text}}}'
 
 
 def attempt(call: Call | Wait) -> Any:

@@ -1,16 +1,17 @@
-"""What stores have in common that have one way to answer all requests."""
+"""What stores have in common that answer all requests in one way: as JSON, which the core writes and reads itself."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from strongroom._error import NothingAppliedError
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable
 
     from strongroom._error import StrongroomError
-    from strongroom.stores import CommitAnswer
+    from strongroom.stores import AsyncStore, CommitAnswer, Store
 
 
 class Answering:
@@ -20,30 +21,82 @@ class Answering:
 
     def load(self, keys: list[dict[str, Any]], /) -> list[dict[str, Any]]:
         """The records with these keys that exist."""
-        records: list[dict[str, Any]] = self._answer({"load": {"keys": keys}})["load"]["records"]
+        records: list[dict[str, Any]] = self._told("load", {"keys": keys})["records"]
         return records
 
     def list(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
         """A page of keys and revisions."""
-        page: dict[str, Any] = self._answer({"list": {"query": query, "cursor": cursor}})["list"]
+        page: dict[str, Any] = self._told("list", {"query": query, "cursor": cursor})
         return page
 
     def commit(self, change_set: dict[str, Any], /) -> CommitAnswer:
         """Applies all of a change set or none of it."""
-        answer: CommitAnswer = self._answer({"commit": {"change_set": change_set}})["commit"]
+        answer: CommitAnswer = self._told("commit", {"change_set": change_set})
         return answer
 
     def events(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
         """A page of events."""
-        page: dict[str, Any] = self._answer({"events": {"query": query, "cursor": cursor}})["events"]
+        page: dict[str, Any] = self._told("events", {"query": query, "cursor": cursor})
         return page
 
-    def _answer(self, request: dict[str, Any]) -> Any:
+    def _told(self, kind: str, content: dict[str, Any]) -> Any:
+        return json.loads(self._answer(kind, json.dumps(content, allow_nan=False)))[kind]
+
+    def _answer(self, kind: str, content: str) -> str:
+        """The answer to a request of that kind, by its name: `{"load": {"records": [...]}}`. Raises what is wrong."""
         raise NotImplementedError
 
 
-def raise_having_done_nothing(error: StrongroomError, request: Container[str]) -> NoReturn:
+class AsyncAnswering:
+    """The same for asyncio."""
+
+    __slots__ = ()
+
+    async def load(self, keys: list[dict[str, Any]], /) -> list[dict[str, Any]]:
+        """The records with these keys that exist."""
+        records: list[dict[str, Any]] = (await self._told("load", {"keys": keys}))["records"]
+        return records
+
+    async def list(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
+        """A page of keys and revisions."""
+        page: dict[str, Any] = await self._told("list", {"query": query, "cursor": cursor})
+        return page
+
+    async def commit(self, change_set: dict[str, Any], /) -> CommitAnswer:
+        """Applies all of a change set or none of it."""
+        answer: CommitAnswer = await self._told("commit", {"change_set": change_set})
+        return answer
+
+    async def events(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
+        """A page of events."""
+        page: dict[str, Any] = await self._told("events", {"query": query, "cursor": cursor})
+        return page
+
+    async def _told(self, kind: str, content: dict[str, Any]) -> Any:
+        return json.loads(await self._answer(kind, json.dumps(content, allow_nan=False)))[kind]
+
+    async def _answer(self, kind: str, content: str) -> str:
+        """As `Answering._answer`."""
+        raise NotImplementedError
+
+
+_OURS = {getattr(of, kind) for of in (Answering, AsyncAnswering) for kind in ("load", "list", "commit", "events")}
+
+
+def answering(store: Store | AsyncStore, kind: str) -> Callable[[str, str], Any] | None:
+    """What takes that kind of request as JSON, if the store's callback is ours, of that store or of another.
+
+    One that somebody put in its place is to be called.
+    """
+    callback = getattr(store, kind, None)
+    if getattr(callback, "__func__", None) not in _OURS:
+        return None
+    of: Answering | AsyncAnswering = callback.__self__  # type: ignore[union-attr]
+    return of._answer
+
+
+def raise_having_done_nothing(error: StrongroomError, kind: str) -> NoReturn:
     """Raises what a store does that has done nothing: for a commit, so that the vault learns of it."""
-    if "commit" in request:
+    if kind == "commit":
         raise NothingAppliedError(str(error)) from error
     raise error from error.__cause__

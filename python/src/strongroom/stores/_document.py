@@ -11,16 +11,14 @@ from weakref import WeakKeyDictionary
 
 from strongroom import _native
 from strongroom._error import StrongroomError, of_code, translated
-from strongroom.stores._answering import Answering, raise_having_done_nothing
+from strongroom.stores._answering import Answering, AsyncAnswering, raise_having_done_nothing
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Generator
     from typing import Literal, TypeAlias
 
-    from strongroom.stores import CommitAnswer
-
-    _Steps: TypeAlias = Generator[Callable[[], Any], Any, Any]
+    _Steps: TypeAlias = Generator[Callable[[], Any], Any, str]
     Written: TypeAlias = Literal["written", "conflict"]
 
 __all__ = ["AsyncDocumentStore", "DocumentStore", "FileStore"]
@@ -71,16 +69,16 @@ class FileStore(Answering):
         with translated():
             return self._handle.backup(to, replace)
 
-    def _answer(self, request: dict[str, Any]) -> Any:
+    def _answer(self, kind: str, content: str) -> str:
         with translated():
-            answer = json.loads(self._handle.answer(json.dumps(request)))
-        failed = answer.get("failed")
-        if failed is not None:
-            error = of_code(failed["code"], failed["message"])
-            if failed["applied"] == "no":
-                raise_having_done_nothing(error, request)
-            raise error
-        return answer
+            answer = self._handle.answer(f'{{"{kind}":{content}}}')
+        if not answer.startswith('{"failed":'):
+            return answer
+        failed = json.loads(answer)["failed"]
+        error = of_code(failed["code"], failed["message"])
+        if failed["applied"] == "no":
+            raise_having_done_nothing(error, kind)
+        raise error
 
 
 def _whole(number: float, what: str) -> int:
@@ -101,34 +99,34 @@ class _Documents(Generic[Tag]):
         with translated():
             self._document = _native.Document(_whole(limit, "`limit`"))
 
-    def steps(self, request: dict[str, Any]) -> _Steps:
-        asked = json.dumps(request)
+    def steps(self, kind: str, content: str) -> _Steps:
+        request = f'{{"{kind}":{content}}}'
         for tried in range(_TRIES):
             found = yield self._read
             text, tag = (None, None) if found is None else found
             try:
                 # What it keeps it knows again by the content, whatever the tag.
                 with translated():
-                    answer, changed = self._document.answer(text, asked)
+                    answer, changed = self._document.answer(text, request)
             except StrongroomError as error:
                 # To a client that repeats a put whose reply got lost, its own write is a conflict.
                 if tried:
                     raise
-                raise_having_done_nothing(error, request)
+                raise_having_done_nothing(error, kind)
             if changed is None:
-                return json.loads(answer)
+                return answer
             written = yield _writing(self._write, changed, tag)
             if written == "written":
-                return json.loads(answer)
+                return answer
             if written != "conflict":
                 raise TypeError("`write` gives 'written' or 'conflict'")
-        return {"commit": "conflict"}
+        return '{"commit":"conflict"}'
 
 
-def _next(steps: _Steps, came: Any) -> tuple[Callable[[], Any] | None, Any]:
+def _next(steps: _Steps, came: Any) -> tuple[Callable[[], Any] | None, str]:
     """What is to be called next, or nothing and the answer."""
     try:
-        return steps.send(came), None
+        return steps.send(came), ""
     except StopIteration as end:
         return None, end.value
 
@@ -172,8 +170,8 @@ class DocumentStore(Answering, Generic[Tag]):
         self._documents = _Documents(read, write, limit=limit)
         self._lock = threading.Lock()
 
-    def _answer(self, request: dict[str, Any]) -> Any:
-        steps = self._documents.steps(request)
+    def _answer(self, kind: str, content: str) -> str:
+        steps = self._documents.steps(kind, content)
         with self._lock:
             call, answer = _next(steps, None)
             while call is not None:
@@ -181,7 +179,7 @@ class DocumentStore(Answering, Generic[Tag]):
             return answer
 
 
-class AsyncDocumentStore(Generic[Tag]):
+class AsyncDocumentStore(AsyncAnswering, Generic[Tag]):
     """A `DocumentStore` for `strongroom.aio.Vault`: `read` and `write` are coroutine functions. Tasks take turns.
 
     >>> async def read():
@@ -205,28 +203,8 @@ class AsyncDocumentStore(Generic[Tag]):
         # One for each loop: a lock that is waited for belongs to its loop.
         self._locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
-    async def load(self, keys: list[dict[str, Any]], /) -> list[dict[str, Any]]:
-        """The records with these keys that exist."""
-        records: list[dict[str, Any]] = (await self._answer({"load": {"keys": keys}}))["load"]["records"]
-        return records
-
-    async def list(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
-        """A page of keys and revisions."""
-        page: dict[str, Any] = (await self._answer({"list": {"query": query, "cursor": cursor}}))["list"]
-        return page
-
-    async def commit(self, change_set: dict[str, Any], /) -> CommitAnswer:
-        """Applies all of a change set or none of it."""
-        answer: CommitAnswer = (await self._answer({"commit": {"change_set": change_set}}))["commit"]
-        return answer
-
-    async def events(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
-        """A page of events."""
-        page: dict[str, Any] = (await self._answer({"events": {"query": query, "cursor": cursor}}))["events"]
-        return page
-
-    async def _answer(self, request: dict[str, Any]) -> Any:
-        steps = self._documents.steps(request)
+    async def _answer(self, kind: str, content: str) -> str:
+        steps = self._documents.steps(kind, content)
         async with self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
             call, answer = _next(steps, None)
             while call is not None:

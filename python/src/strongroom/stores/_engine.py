@@ -113,6 +113,7 @@ def _options(url: URL, driver: str, *, require_tls: bool) -> dict[str, Any]:
         "isolation_level": "AUTOCOMMIT",
         "connect_args": arguments,
         "hide_parameters": True,
+        "skip_autocommit_rollback": True,
         "pool_pre_ping": False,
         "pool_reset_on_return": None,
     }

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from strongroom import _native
 from strongroom._error import translated
 from strongroom.stores._answering import Answering
@@ -18,6 +15,6 @@ class MemoryStore(Answering):
     def __init__(self) -> None:
         self._handle = _native.MemoryStore()
 
-    def _answer(self, request: dict[str, Any]) -> Any:
+    def _answer(self, kind: str, content: str) -> str:
         with translated():
-            return json.loads(self._handle.answer(json.dumps(request)))
+            return self._handle.answer(f'{{"{kind}":{content}}}')

@@ -12,9 +12,6 @@ from strongroom.stores._answering import raise_having_done_nothing
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
-    from sqlalchemy.exc import DBAPIError
-
-Request = Literal["load", "list", "events", "commit"]
 
 
 @dataclass(frozen=True)
@@ -45,56 +42,70 @@ class Postgres:
             plan: dict[str, Any] = json.loads(_native.postgres_plan_opening(self.schema, inspection, version))
         return plan
 
-    def asking(self, request: Request, content: dict[str, Any]) -> Asking:
+    def asking(self, kind: str, content: str) -> Asking:
         """A request, to be run as one statement."""
-        text = json.dumps(content, allow_nan=False, ensure_ascii=False)
-        return Asking(request, self.statements[request], (text,), self.statements["meanings"])
+        return Asking(kind, self.statements[kind], (content,), self.statements["meanings"])
 
 
 @dataclass
 class Asking:
     """A request under way: what a store runs, and what to make of the error that it meets."""
 
-    request: Request
+    kind: str
     sql: str
     parameters: tuple[str]
     meanings: dict[str, Any]
     before: Literal["lost", "stale"] | None = None
-    """What became of the first time."""
+    """What became of the times before."""
 
-    def is_spent(self, error: DBAPIError) -> bool:
+    def is_spent(self, met: Met) -> bool:
         """Whether the connection is of no more use."""
-        return self._meaning(error) in ("lost", "stale")
+        return self._meaning(met) in ("lost", "stale")
 
-    def is_worth_another(self, error: DBAPIError) -> bool:
-        """Whether to ask once more, by a new connection: that one may have been gone for long.
+    def is_worth_another(self, met: Met, *, is_last: bool) -> bool:
+        """Whether to ask once more, by another connection: that one may have been gone for long.
 
-        A commit that was applied is told by its operation id.
+        A commit that was applied is told by its operation id. The last to ask is a new connection.
         """
-        meaning = self._meaning(error)
-        if self.before is not None or meaning not in ("lost", "stale"):
+        meaning = self._meaning(met)
+        if meaning not in ("lost", "stale"):
             return False
-        self.before = meaning
-        return True
+        if self.before != "lost":
+            self.before = meaning
+        return not is_last
 
-    def answer_to(self, error: DBAPIError) -> Any:
+    def told(self, answer: str) -> str:
+        """The answer that the server gave, by its name."""
+        return f'{{"{self.kind}":{answer}}}'
+
+    def answer_to(self, met: Met) -> str:
         """What the error answers to the request. Raises what is wrong."""
-        meaning = self._meaning(error)
+        meaning = self._meaning(met)
         # That this one was only kept waiting, or taken back, tells nothing of one that was lost.
         if self.before == "lost" and meaning in ("busy", "conflict"):
-            raise error
-        if self.request == "commit" and meaning == "conflict":
-            return "conflict"
+            raise met.error
+        if self.kind == "commit" and meaning == "conflict":
+            return self.told('"conflict"')
         failure = self.meanings[meaning]["failure"] if meaning is not None else None
         if failure is not None:
             failed = of_code(failure["code"], failure["message"])
-            failed.__cause__ = error
-            raise_having_done_nothing(failed, {self.request})
-        raise error
+            failed.__cause__ = met.error
+            raise_having_done_nothing(failed, self.kind)
+        raise met.error
 
-    def _meaning(self, error: DBAPIError) -> Any:
-        if error.connection_invalidated:
+    def _meaning(self, met: Met) -> Any:
+        if met.is_lost:
             return "lost"
-        state = getattr(error.orig, "sqlstate", None) or ""
+        state = met.sqlstate or ""
         begins = (name for name, each in self.meanings.items() if state.startswith(tuple(each["states"])))
         return next(begins, None)
+
+
+@dataclass(frozen=True)
+class Met:
+    """What a request met with in place of an answer."""
+
+    error: Exception
+    sqlstate: str | None
+    is_lost: bool
+    """Whether the connection is gone."""

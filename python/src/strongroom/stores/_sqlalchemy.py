@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from strongroom._error import of_code
+from strongroom.stores._answering import Answering, AsyncAnswering
 from strongroom.stores._engine import Inherited, async_engine_for, engine_for
-from strongroom.stores._postgres import Postgres, Request
+from strongroom.stores._postgres import Met, Postgres
 from strongroom.stores._sqlite_database import SQLiteDatabase
 
 if TYPE_CHECKING:
@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-    from strongroom.stores import CommitAnswer
 
-
-class SQLAlchemyStore:
+class SQLAlchemyStore(Answering):
     """A store in PostgreSQL (14 or later, by psycopg 3), where many hosts share it; or in a SQLite file.
 
     The tables and functions are made when they are missing; any number of hosts may open the database at once. A role
@@ -51,21 +49,8 @@ class SQLAlchemyStore:
             self.close()
             raise
 
-    def load(self, keys: list[dict[str, Any]], /) -> list[dict[str, Any]]:
-        """The records with these keys that exist."""
-        return cast("list[dict[str, Any]]", self._backend.ask("load", {"keys": keys})["records"])
-
-    def list(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
-        """A page of keys and revisions."""
-        return cast("dict[str, Any]", self._backend.ask("list", {"query": query, "cursor": cursor}))
-
-    def commit(self, change_set: dict[str, Any], /) -> CommitAnswer:
-        """Applies all of a change set or none of it."""
-        return cast("CommitAnswer", self._backend.ask("commit", {"change_set": change_set}))
-
-    def events(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
-        """A page of events."""
-        return cast("dict[str, Any]", self._backend.ask("events", {"query": query, "cursor": cursor}))
+    def _answer(self, kind: str, content: str) -> str:
+        return self._backend.answer(kind, content)
 
     def close(self) -> None:
         """Closes the connections of an engine that the store made; one that was given stays open."""
@@ -80,7 +65,7 @@ class SQLAlchemyStore:
         self.close()
 
 
-class AsyncSQLAlchemyStore:
+class AsyncSQLAlchemyStore(AsyncAnswering):
     """A store in PostgreSQL for `strongroom.aio`, by psycopg 3 or asyncpg, opened with its first request.
 
     One store serves one event loop, as its connections do; for several, give an engine with a `NullPool`. For a SQLite
@@ -91,25 +76,11 @@ class AsyncSQLAlchemyStore:
         """Takes what `SQLAlchemyStore` takes, with an `AsyncEngine` for an engine."""
         self._engine, self._is_own = async_engine_for(engine, require_tls=require_tls)
         self._postgres = Postgres.of(self._engine.dialect, schema)
-        self._requests = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        # The store's own is in it already.
+        as_it_is: dict[str, Any] = {} if self._is_own else {"isolation_level": "AUTOCOMMIT"}
+        self._requests = self._engine.execution_options(**as_it_is)
         self._inherited = Inherited(self._engine.sync_engine)
         self._is_open = False
-
-    async def load(self, keys: list[dict[str, Any]], /) -> list[dict[str, Any]]:
-        """The records with these keys that exist."""
-        return cast("list[dict[str, Any]]", (await self._ask("load", {"keys": keys}))["records"])
-
-    async def list(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
-        """A page of keys and revisions."""
-        return cast("dict[str, Any]", await self._ask("list", {"query": query, "cursor": cursor}))
-
-    async def commit(self, change_set: dict[str, Any], /) -> CommitAnswer:
-        """Applies all of a change set or none of it."""
-        return cast("CommitAnswer", await self._ask("commit", {"change_set": change_set}))
-
-    async def events(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
-        """A page of events."""
-        return cast("dict[str, Any]", await self._ask("events", {"query": query, "cursor": cursor}))
 
     async def close(self) -> None:
         """Closes the connections of an engine that the store made; one that was given stays open."""
@@ -123,23 +94,25 @@ class AsyncSQLAlchemyStore:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _ask(self, request: Request, content: dict[str, Any]) -> Any:
+    async def _answer(self, kind: str, content: str) -> str:
         from sqlalchemy.exc import DBAPIError
 
         self._inherited.leave()
         if not self._is_open:
             await self._open()
             self._is_open = True
-        asking = self._postgres.asking(request, content)
+        asking = self._postgres.asking(kind, content)
         while True:
             async with self._requests.connect() as connection:
                 try:
-                    return json.loads((await connection.exec_driver_sql(asking.sql, asking.parameters)).scalar_one())
+                    return asking.told((await connection.exec_driver_sql(asking.sql, asking.parameters)).scalar_one())
                 except DBAPIError as error:
-                    if asking.is_spent(error):
+                    met = Met(error, getattr(error.orig, "sqlstate", None), is_lost=error.connection_invalidated)
+                    if asking.is_spent(met):
                         await connection.invalidate()
-                    if not asking.is_worth_another(error):
-                        return asking.answer_to(error)
+                    # What SQLAlchemy takes for lost, it takes the whole pool for.
+                    if not asking.is_worth_another(met, is_last=asking.before is not None):
+                        return asking.answer_to(met)
 
     async def _open(self) -> None:
         async with self._requests.connect() as connection:
@@ -162,8 +135,8 @@ class AsyncSQLAlchemyStore:
 
 
 class _Backend(Protocol):
-    def ask(self, request: Request, content: dict[str, Any]) -> Any:
-        """The answer to a request, as the contract has it."""
+    def answer(self, kind: str, content: str) -> str:
+        """The answer to a request, as `Answering` has it."""
 
 
 def _backend_of(engine: Engine, schema: str | None, inherited: Inherited) -> _Backend:
@@ -175,32 +148,44 @@ def _backend_of(engine: Engine, schema: str | None, inherited: Inherited) -> _Ba
 
 
 class _OnPostgres:
+    """Asks by the driver itself: what SQLAlchemy does around a statement is more than the rest of a request."""
+
     def __init__(self, engine: Engine, postgres: Postgres, inherited: Inherited) -> None:
-        self._postgres, self._inherited = postgres, inherited
-        self._requests = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._transactions = engine.execution_options(isolation_level="READ COMMITTED", no_parameters=True)
+        self._engine, self._postgres, self._inherited = engine, postgres, inherited
         self._open()
 
-    def ask(self, request: Request, content: dict[str, Any]) -> Any:
-        from sqlalchemy.exc import DBAPIError
+    def answer(self, kind: str, content: str) -> str:
+        from psycopg import Error
 
         self._inherited.leave()
-        asking = self._postgres.asking(request, content)
+        asking = self._postgres.asking(kind, content)
         while True:
-            with self._requests.connect() as connection:
-                try:
-                    return json.loads(connection.exec_driver_sql(asking.sql, asking.parameters).scalar_one())
-                except DBAPIError as error:
-                    if asking.is_spent(error):
-                        connection.invalidate()
-                    if not asking.is_worth_another(error):
-                        return asking.answer_to(error)
+            pooled = self._engine.raw_connection()
+            connection: Any = pooled.driver_connection
+            is_new = _ASKED not in pooled.info
+            pooled.info[_ASKED] = True
+            try:
+                with _in_autocommit(connection):
+                    return asking.told(connection.execute(asking.sql, asking.parameters).fetchone()[0])
+            except Error as error:
+                met = Met(error, error.sqlstate, is_lost=connection.closed)
+                if asking.is_spent(met):
+                    pooled.invalidate(error)
+                if not asking.is_worth_another(met, is_last=is_new and asking.before is not None):
+                    return asking.answer_to(met)
+            except BaseException as error:
+                # Such as Ctrl-C: nobody is to read what that one asked for.
+                pooled.invalidate(error)
+                raise
+            finally:
+                pooled.close()
 
     def _open(self) -> None:
-        with self._requests.connect() as connection:
+        with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             if self._plan_opening(connection)["state"] == "current":
                 return
-        with self._transactions.begin() as connection:
+        transactions = self._engine.execution_options(isolation_level="READ COMMITTED", no_parameters=True)
+        with transactions.begin() as connection:
             connection.exec_driver_sql(self._postgres.statements["lock"])
             # Planned again: another process may have come first.
             for sql in self._plan_opening(connection)["statements"]:
@@ -213,6 +198,23 @@ class _OnPostgres:
             return plan
         version = connection.exec_driver_sql(self._postgres.statements["version"]).scalar_one()
         return self._postgres.plan_opening(inspection, version)
+
+
+_ASKED = "strongroom"
+"""What tells a pooled connection that was asked by before: such ones may all be gone."""
+
+
+@contextmanager
+def _in_autocommit(connection: Any) -> Iterator[None]:
+    """One statement is one transaction. A connection of the store's own is always so."""
+    before = connection.autocommit
+    if not before:
+        connection.autocommit = True
+    try:
+        yield
+    finally:
+        if not before and not connection.closed:
+            connection.autocommit = before
 
 
 class _OnSQLite:
@@ -230,10 +232,9 @@ class _OnSQLite:
         with self._database() as database:
             database.open()
 
-    def ask(self, request: Request, content: dict[str, Any]) -> Any:
+    def answer(self, kind: str, content: str) -> str:
         with self._database() as database:
-            answer: Any = getattr(database, request)(*content.values())
-        return {"records": answer} if request == "load" else answer
+            return database.answer(kind, content)
 
     @contextmanager
     def _database(self) -> Iterator[SQLiteDatabase]:

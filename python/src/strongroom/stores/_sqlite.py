@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from strongroom.stores._answering import Answering
 from strongroom.stores._sqlite_database import SQLiteDatabase
 
 if TYPE_CHECKING:
     import os
 
-    from strongroom.stores import CommitAnswer
 
-
-class SQLiteStore:
+class SQLiteStore(Answering):
     """A store in a SQLite file. A file that does not exist is made.
 
     One of an earlier strongroom is brought up to date, and no earlier one opens it then. One that another program
@@ -44,25 +43,9 @@ class SQLiteStore:
             self._connection.close()
             raise
 
-    def load(self, keys: list[dict[str, Any]], /) -> list[dict[str, Any]]:
-        """The records with these keys that exist."""
+    def _answer(self, kind: str, content: str) -> str:
         with self._lock:
-            return self._database.load(keys)
-
-    def list(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
-        """A page of keys and revisions."""
-        with self._lock:
-            return self._database.list(query, cursor)
-
-    def events(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
-        """A page of events."""
-        with self._lock:
-            return self._database.events(query, cursor)
-
-    def commit(self, change_set: dict[str, Any], /) -> CommitAnswer:
-        """Applies all of a change set or none of it."""
-        with self._lock:
-            return self._database.commit(change_set)
+            return self._database.answer(kind, content)
 
     def close(self) -> None:
         """Closes the database."""

@@ -22,14 +22,11 @@ if TYPE_CHECKING:
 
     from strongroom.stores import CommitAnswer
 
-_Rows = list[tuple[Any, ...]]
-_Page = tuple[list[Any], "str | None"]
-
 _STATEMENTS: dict[str, str] = json.loads(_native.sqlite_statements())
 
 
 class SQLiteDatabase:
-    """The four callbacks over a connection."""
+    """Answers requests over a connection."""
 
     __slots__ = ("_connection",)
 
@@ -52,27 +49,25 @@ class SQLiteDatabase:
         finally:
             self._connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
 
-    def load(self, keys: list[dict[str, Any]], /) -> list[dict[str, Any]]:
-        """The records with these keys that exist."""
-        return [json.loads(record) for (record,) in self._read({"load": {"keys": keys}})]
-
-    def list(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
-        """A page of keys and revisions."""
-        items, next_cursor = self._page({"list": {"query": query, "cursor": cursor}}, query["limit"])
-        return {"items": items, "cursor": next_cursor}
-
-    def events(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
-        """A page of events."""
-        events, next_cursor = self._page({"events": {"query": query, "cursor": cursor}}, query["limit"])
-        return {"events": events, "cursor": next_cursor}
-
-    def commit(self, change_set: dict[str, Any], /) -> CommitAnswer:
-        """Applies all of a change set or none of it."""
+    def answer(self, kind: str, content: str) -> str:
+        """The answer to a request, as `Answering` has it."""
         with translated():
-            plan = json.loads(_native.sqlite_plan(json.dumps({"commit": {"change_set": change_set}})))
+            plan = json.loads(_native.sqlite_plan(f'{{"{kind}":{content}}}'))
+        if kind == "commit":
+            return json.dumps({"commit": self._commit(plan["write"])})
+        read = plan["read"]
+        rows = self._connection.execute(_STATEMENTS[read["statement"]], (read["param"],)).fetchall()
+        # Each row begins with what it holds, which SQLite wrote as JSON.
+        found = ",".join(row[0] for row in rows)
+        if kind == "load":
+            return f'{{"load":{{"records":[{found}]}}}}'
+        cursor = rows[-1][1] if rows and len(rows) >= json.loads(content)["query"]["limit"] else None
+        what = "items" if kind == "list" else "events"
+        return f'{{"{kind}":{{"{what}":[{found}],"cursor":{json.dumps(cursor)}}}}}'
 
+    def _commit(self, runs: list[dict[str, Any]]) -> CommitAnswer:
         def write() -> CommitAnswer | None:
-            for run in plan["write"]:
+            for run in runs:
                 row = self._connection.execute(_STATEMENTS[run["statement"]], (run["param"],)).fetchone()
                 expect = run.get("expect")
                 if expect is not None and (None if row is None else row[0]) != expect["value"]:
@@ -81,15 +76,6 @@ class SQLiteDatabase:
             return None
 
         return self._transaction(write) or "committed"
-
-    def _read(self, request: dict[str, Any]) -> _Rows:
-        with translated():
-            read = json.loads(_native.sqlite_plan(json.dumps(request)))["read"]
-        return self._connection.execute(_STATEMENTS[read["statement"]], (read["param"],)).fetchall()
-
-    def _page(self, request: dict[str, Any], limit: int) -> _Page:
-        rows = self._read(request)
-        return [json.loads(item) for item, _ in rows], rows[-1][1] if rows and len(rows) >= limit else None
 
     def _transaction(self, run: Callable[[], CommitAnswer | None]) -> CommitAnswer | None:
         """Runs something in a transaction that it commits only when it answers nothing."""
