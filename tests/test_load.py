@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -261,13 +262,13 @@ class ForgetsDeletions(Plain):
 class WritesTwice(Plain):
     def set(self, name: str, value: str, **_: Any) -> Any:
         written = super().set(name, value)
-        return super().set(name, value) if CHANCE.random() < 0.02 else written
+        return super().set(name, value) if CHANCE.random() < 0.2 else written
 
 
 class WritesTwiceAndTellsTheFirst(Plain):
     def set(self, name: str, value: str, **_: Any) -> Any:
         written = super().set(name, value)
-        if CHANCE.random() < 0.02:
+        if CHANCE.random() < 0.2:
             super().set(name, value)
         return written
 
@@ -276,7 +277,7 @@ class LosesWrites(Plain):
     def set(self, name: str, value: str, **_: Any) -> Any:
         before = self.there.get(name)
         written = super().set(name, value)
-        if before is not None and CHANCE.random() < 0.05:
+        if before is not None and CHANCE.random() < 0.2:
             self.there[name] = before
         return written
 
@@ -284,7 +285,7 @@ class LosesWrites(Plain):
 class CountsTooLittle(Plain):
     def read(self, name: str) -> tuple[int, str]:
         found = super().read(name)
-        if CHANCE.random() < 0.05 and name in self.accesses:
+        if CHANCE.random() < 0.2 and name in self.accesses:
             self.accesses[name] -= 1
         return found
 
@@ -294,7 +295,7 @@ class ListsInPart(Plain):
         return super().list()[:-1]
 
 
-def drive(make: Callable[[], Plain], *, deletions: bool = True, seconds: float = 0.5) -> list[Violation]:
+def drive(make: Callable[[], Plain], *, deletions: bool = True, times: int = 300) -> list[Violation]:
     """Four threads on three secrets, and one reading at the end."""
     vault = make()
     mix: dict[Kind, int] = {
@@ -306,7 +307,9 @@ def drive(make: Callable[[], Plain], *, deletions: bool = True, seconds: float =
     lines: list[Line] = []
     threads = [
         threading.Thread(
-            target=lambda worker: lines.extend(steps(worker, mix, Phase(seconds, 3), time.monotonic)), args=(worker,)
+            # A clock that ticks once an operation: however slow the machine is, as much is done.
+            target=lambda worker: lines.extend(steps(worker, mix, Phase(times + 1, 3), itertools.count().__next__)),
+            args=(worker,),
         )
         for worker in workers
     ]
@@ -316,7 +319,7 @@ def drive(make: Callable[[], Plain], *, deletions: bool = True, seconds: float =
         thread.join()
     lines.append(workers[0].ask("last", place(0)[0], [], []))
     assert [line.error for line in lines if line.error] == []
-    assert len(lines) > 200
+    assert len(lines) == 4 * times + 1
     return [*check(lines)]
 
 
@@ -352,6 +355,27 @@ def load(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
+def test_processes_in_two_languages_explain_each_other(tmp_path: Path) -> None:
+    done = load(
+        f"sqlite:{tmp_path / 'vault.db'}",
+        *("--processes", "2", "--hosts", "python,node", "--secrets", "300", "--seconds", "2", "--json"),
+        *("--hot", "3", "--hot-seconds", "1.5", "--keep", str(tmp_path / "histories")),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert (told["ok"], told["hosts"], told["unknown_ends"]) == (True, ["python", "node"], 0)
+    kinds = [
+        {line.kind for line in read_lines([tmp_path / "histories" / f"process-{number}.jsonl"])} for number in (1, 2)
+    ]
+    assert {"get", "set", "rotate", "verify"} < kinds[0] & kinds[1]
+
+
+def test_a_host_that_is_none_is_refused() -> None:
+    done = load("sqlite:x.db", "--hosts", "python,cobol")
+    assert done.returncode == 2
+    assert "the hosts are some of: python, node" in done.stderr
+
+
 def test_a_sqlite_file_under_load_is_explained(tmp_path: Path) -> None:
     done = load(
         f"sqlite:{tmp_path / 'vault.db'}",
@@ -365,7 +389,7 @@ def test_a_sqlite_file_under_load_is_explained(tmp_path: Path) -> None:
     assert [phase["secrets"] for phase in told["phases"]] == [300, 3]
     assert all(phase["operations"] > 3 and phase["p99_ms"] > 0 for phase in told["phases"])
     assert told["operations"] >= sum(phase["operations"] for phase in told["phases"]) + 2 + 2
-    assert told["requests"]["commit"] > 6
+    assert told["conflicts"] > 0
     assert told["events"] > 300
     # Nothing of the processes is left out.
     assert len([*read_lines((tmp_path / "histories").glob("*.jsonl"))]) == told["operations"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from load.history import Kind
 from load.report import is_good, report, show
-from load.run import Options, run
+from load.run import HOSTS, Options, run
 from load.stores import UnknownStoreError, served
 from load.work import MIX, Phase
 
@@ -37,6 +37,12 @@ def parse(arguments: list[str]) -> tuple[Options, argparse.Namespace]:
     parser.add_argument(
         "--mix", default="", metavar="KIND=N,...", help=f"how often what is done; {_mix_text(MIX)} otherwise"
     )
+    parser.add_argument(
+        "--hosts",
+        default="python",
+        metavar="HOST,...",
+        help="what the processes run on, in turn: python, node",
+    )
     parser.add_argument("--value-bytes", type=int, default=32, metavar="N")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
@@ -52,6 +58,9 @@ def parse(arguments: list[str]) -> tuple[Options, argparse.Namespace]:
         parser.error("there must be a process, a secret, and a hot one")
     if told.value_bytes < 20:
         parser.error("values tell who wrote them: 20 bytes at least")
+    hosts = tuple(told.hosts.split(","))
+    if not set(hosts) <= set(HOSTS):
+        parser.error(f"the hosts are some of: {', '.join(HOSTS)}")
     phases = [Phase(told.seconds, told.secrets), Phase(told.hot_seconds, min(told.hot, told.secrets))]
     options = Options(
         store=told.store,
@@ -61,6 +70,7 @@ def parse(arguments: list[str]) -> tuple[Options, argparse.Namespace]:
         mix=_mix(told.mix, parser),
         seed=told.seed,
         value_bytes=told.value_bytes,
+        hosts=hosts,
         # The user's own command, as in a shell.
         cut=told.cut and partial(subprocess.run, told.cut, shell=True, check=False, stdout=sys.stderr),  # noqa: S604
         cut_every=told.cut_every,

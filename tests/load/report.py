@@ -14,6 +14,7 @@ def report(options: Options, outcome: Outcome) -> dict[str, Any]:
         # A URL may carry a password.
         "store": options.store.split("@")[-1],
         "processes": options.processes,
+        "hosts": [*options.hosts],
         "secrets": options.secrets,
         "value_bytes": options.value_bytes,
         "seed": options.seed,
@@ -22,7 +23,7 @@ def report(options: Options, outcome: Outcome) -> dict[str, Any]:
             {"secrets": phase.secrets, "seconds": round(span, 2), **figures(lines, span)}
             for phase, span, lines in zip(options.phases, outcome.spans, outcome.lines, strict=True)
         ],
-        "requests": outcome.counts,
+        "conflicts": outcome.conflicts,
         "cuts": outcome.cuts,
         "unknown_ends": outcome.unknown,
         "events": outcome.events,
@@ -67,7 +68,7 @@ def _figure(latencies: list[int], seconds: float) -> dict[str, Any]:
 def show(told: dict[str, Any]) -> str:
     """The same as text."""
     out = [
-        f"{told['store']}: {told['processes']} processes, "
+        f"{told['store']}: {told['processes']} processes ({', '.join(told['hosts'])}), "
         f"{told['secrets']} secrets made in {told['populated_seconds']} s",
     ]
     for phase in told["phases"]:
@@ -76,9 +77,7 @@ def show(told: dict[str, Any]) -> str:
         for kind, figure in [*phase["kinds"].items(), ("all", phase)]:
             count, rate = figure["operations"], figure["per_second"]
             out.append(f"  {kind:10} {count:>10} {rate:>9} {figure['p50_ms']:>9} {figure['p99_ms']:>9}")
-    requests = ", ".join(f"{count} {what}" for what, count in told["requests"].items() if what != "conflict")
-    conflicts, commits = told["requests"].get("conflict", 0), max(told["requests"].get("commit", 0), 1)
-    out.append(f"\nrequests: {requests}; conflicts: {conflicts} ({conflicts / commits:.1%} of commits)")
+    out.append(f"\nconflicts: {told['conflicts']}, which the vault tried again")
     out.append(
         f"history: {told['operations']} operations on {told['histories']} secrets; {told['events']} events verified"
     )

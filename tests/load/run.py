@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -21,6 +22,14 @@ from load.history import Kind, Line, read_lines, write_lines
 from load.stores import open_store
 from load.work import MIX, NAMESPACE_SIZE, Phase, Work, Worker, chance, place
 
+_HERE = Path(__file__).resolve().parent
+NODE_PACKAGE = os.environ.get("LOAD_NODE_PACKAGE", str(_HERE.parents[1] / "node"))
+HOSTS = {
+    "python": [sys.executable, "-m", "load.work"],
+    "node": ["node", str(_HERE / "worker.mjs"), NODE_PACKAGE],
+}
+"""What runs a process, by its language."""
+
 FINDINGS_MAX = 20
 """How many of each kind of finding are kept."""
 
@@ -36,6 +45,8 @@ class Options:
     mix: dict[Kind, int] = field(default_factory=lambda: dict(MIX))
     seed: int = 1
     value_bytes: int = 32
+    hosts: tuple[str, ...] = ("python",)
+    """In which languages the processes are, in turn."""
     cut: Callable[[], object] | None = None
     cut_every: float = 5.0
 
@@ -48,8 +59,8 @@ class Outcome:
     """Of each phase."""
     spans: list[float]
     """How long each phase took, in seconds."""
-    counts: dict[str, int]
-    """What the store was asked during the phases."""
+    conflicts: int
+    """How often another writer came first, during the phases."""
     populated: float
     """How long filling the store took, in seconds."""
     cuts: int
@@ -76,7 +87,7 @@ def run(options: Options, folder: Path, say: Callable[[str], None]) -> Outcome:
         with before.open("w", encoding="utf-8") as file:
             write_lines(populate(worker, options.secrets, say), file)
         populated = time.monotonic() - started
-        logs, counts, spans, cuts = _work(options, keyring, folder, say)
+        logs, conflicts, spans, cuts = _work(options, keyring, folder, say)
         say("reading everything once more")
         touched = {(line.namespace, name) for line in read_lines(logs) for name in line.names}
         with after.open("w", encoding="utf-8") as file:
@@ -98,7 +109,7 @@ def run(options: Options, folder: Path, say: Callable[[str], None]) -> Outcome:
     return Outcome(
         lines=_by_phase(lines, spans),
         spans=[end - start for start, end in spans],
-        counts=counts,
+        conflicts=conflicts,
         populated=populated,
         cuts=cuts,
         events=events,
@@ -140,8 +151,8 @@ def _by_phase(lines: list[Line], spans: list[tuple[float, float]]) -> list[list[
 
 def _work(
     options: Options, keyring: Keyring, folder: Path, say: Callable[[str], None]
-) -> tuple[list[Path], dict[str, int], list[tuple[float, float]], int]:
-    """Sets the processes to work. Gives their histories, what the store was asked, when each phase was, and cuts."""
+) -> tuple[list[Path], int, list[tuple[float, float]], int]:
+    """Sets the processes to work. Gives their histories, how often one came too late, when each phase was, and cuts."""
     logs = [folder / f"process-{number}.jsonl" for number in range(1, options.processes + 1)]
     key = keyring.dangerous_export()
     processes = [
@@ -155,7 +166,8 @@ def _work(
                 options.value_bytes,
                 options.phases,
                 str(log),
-            )
+            ),
+            HOSTS[options.hosts[number % len(options.hosts)]],
         )
         for number, log in enumerate(logs, 1)
     ]
@@ -176,27 +188,22 @@ def _work(
                     say(f"{time.monotonic() - started:.0f} s: {sum(process.done for process in processes)} operations")
             cutter.stop()
             spans.append((started, time.monotonic()))
-        counts: dict[str, int] = {}
-        for process in processes:
-            for what, count in process.finish().items():
-                counts[what] = counts.get(what, 0) + count
+        conflicts = sum(process.finish() for process in processes)
     finally:
         cutter.stop()
         for process in processes:
             process.end()
-    return logs, counts, spans, cutter.cuts
+    return logs, conflicts, spans, cutter.cuts
 
 
 class _Process:
     """A worker in a process of its own, and the thread that listens to it."""
 
-    def __init__(self, work: Work) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "load.work"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+    def __init__(self, work: Work, command: list[str]) -> None:
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._ready = threading.Semaphore(0)
         self.done = 0
-        self._counts: dict[str, int] = {}
+        self._conflicts = 0
         self._number = work.process
         self._write(work.write())
         self._listener = threading.Thread(target=self._listen, daemon=True)
@@ -212,7 +219,7 @@ class _Process:
         for text in self._process.stdout:
             message: dict[str, Any] = json.loads(text)
             self.done = message.get("done", self.done)
-            self._counts = message.get("counts", self._counts)
+            self._conflicts = message.get("conflicts", self._conflicts)
             if "ready" in message:
                 self._ready.release()
 
@@ -234,12 +241,12 @@ class _Process:
         self._waiting = False
         self._write("go\n")
 
-    def finish(self) -> dict[str, int]:
-        """Waits for its end. Gives what the store was asked."""
+    def finish(self) -> int:
+        """Waits for its end. Gives how often another writer came before this one."""
         self._listener.join()
         if self._process.wait() != 0:
             raise SystemExit(f"process {self._number} ended with {self._process.returncode}")
-        return self._counts
+        return self._conflicts
 
     def end(self) -> None:
         """Whatever it is doing."""

@@ -62,29 +62,3 @@ def _of_package(name: str) -> Any:
 
 def _closing(store: Any) -> AbstractContextManager[Store]:
     return cast("AbstractContextManager[Store]", closing(store) if hasattr(store, "close") else nullcontext(store))
-
-
-class Counting:
-    """A store that counts what it is asked, and how often another writer came first."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.counts = {"load": 0, "list": 0, "commit": 0, "events": 0, "conflict": 0}
-
-    def load(self, keys: list[dict[str, Any]], /) -> list[dict[str, Any]]:
-        self.counts["load"] += 1
-        return self.store.load(keys)
-
-    def list(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
-        self.counts["list"] += 1
-        return self.store.list(query, cursor)
-
-    def commit(self, change_set: dict[str, Any], /) -> stores.CommitAnswer:
-        self.counts["commit"] += 1
-        answer = self.store.commit(change_set)
-        self.counts["conflict"] += answer == "conflict"
-        return answer
-
-    def events(self, query: dict[str, Any], cursor: str | None, /) -> dict[str, Any]:
-        self.counts["events"] += 1
-        return self.store.events(query, cursor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from strongroom import Keyring, Vault
 from strongroom.errors import SecretNotFoundError, StrongroomError
 
 from load.history import NOT_FOUND, Kind, Line, Told
-from load.stores import Counting, open_store
+from load.stores import open_store
 
 NAMESPACE_SIZE = 250
 """How many secrets a namespace holds: a page of the population, and what one list reads."""
@@ -187,11 +188,10 @@ def steps(worker: Worker, mix: dict[Kind, int], phase: Phase, now: Callable[[], 
 
 
 def main() -> None:
-    """Reads the work and then `go` for each phase; tells how much is done once a second, and counts at the end."""
+    """Reads the work and then `go` for each phase; tells how much is done once a second, and conflicts at the end."""
     work = Work.read(sys.stdin.readline())
     with open_store(work.store) as store, Path(work.log).open("w", encoding="utf-8") as log:
-        counting = Counting(store)
-        vault = Vault(Keyring.parse(work.key), counting)
+        vault = Vault(Keyring.parse(work.key), store)
         worker = Worker(vault, work.process, chance(work.seed, work.process), work.value_bytes)
         say({"ready": True})
         done, told_at = 0, time.monotonic()
@@ -204,7 +204,14 @@ def main() -> None:
                     told_at = time.monotonic()
                     say({"done": done})
             say({"ready": True})
-        say({"counts": counting.counts})
+        say({"conflicts": conflicts(vault)})
+
+
+def conflicts(vault: Vault) -> int:
+    """How often another writer came first."""
+    found = re.search(r"^strongroom_commit_conflicts_total (\d+)$", vault.metrics(), re.MULTILINE)
+    assert found is not None
+    return int(found[1])
 
 
 def say(message: dict[str, Any]) -> None:
