@@ -167,7 +167,7 @@ def _work(
                 options.phases,
                 str(log),
             ),
-            HOSTS[options.hosts[number % len(options.hosts)]],
+            HOSTS[options.hosts[(number - 1) % len(options.hosts)]],
         )
         for number, log in enumerate(logs, 1)
     ]
