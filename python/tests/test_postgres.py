@@ -538,6 +538,22 @@ def test_a_commit_fills_no_lock_table(store: SQLAlchemyStore, schema: str, clust
         other.rollback()
 
 
+def test_a_new_secret_is_not_found_by_what_an_earlier_one_of_its_name_was(
+    store: SQLAlchemyStore, schema: str, cluster: Cluster
+) -> None:
+    def found(fingerprint: str) -> list[Any]:
+        query = {"kind": "secret", "namespace": None, "limit": 10, "by": {"fingerprint": fingerprint}}
+        items: list[Any] = store.list(query, None)["items"]
+        return items
+
+    assert commit(store, found=[(record(key("A")), "absent", {"fingerprints": ["ab" * 32]})]) == "committed"
+    assert len(found("ab" * 32)) == 1
+    with psycopg.connect(cluster.url(), autocommit=True) as other:
+        other.execute(f"DELETE FROM {schema}.secrets WHERE name = 'A'")
+    assert commit(store, found=[(record(key("A")), "absent", {"fingerprints": ["cd" * 32]})]) == "committed"
+    assert (len(found("ab" * 32)), len(found("cd" * 32))) == (0, 1)
+
+
 def test_another_isolation_is_refused_before_anything_is_written(
     cluster: Cluster, store: SQLAlchemyStore, schema: str
 ) -> None:

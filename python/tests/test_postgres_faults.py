@@ -158,6 +158,48 @@ def test_a_connection_that_died_unnoticed_is_replaced(cluster: Cluster, schema: 
             assert len(loaded(store, key("A"))) == 1
 
 
+def test_an_application_s_dead_connections_cost_a_request_nothing(cluster: Cluster, schema: str) -> None:
+    name = secrets.token_hex(6)
+    shared = create_engine(
+        cluster.url(scheme="postgresql+psycopg"), connect_args={"application_name": name}, pool_size=4
+    )
+    store = SQLAlchemyStore(shared, schema=schema)
+    put_new(store, key("A"))
+    # The application's own, which the store never asked by.
+    for connection in [shared.connect() for _ in range(4)]:
+        connection.close()
+    with psycopg.connect(cluster.url(), autocommit=True) as administrator:
+        ended = administrator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [name]
+        ).fetchall()
+        assert len(ended) == 4
+    time.sleep(0.2)
+    assert len(loaded(store, key("A"))) == 1
+    shared.dispose()
+
+
+def test_an_exception_in_the_middle_of_a_request_is_the_one_that_is_raised(
+    cluster: Cluster, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupt(BaseException):
+        """Such as gevent's, which leaves the server's answer to come."""
+
+    shared = create_engine(cluster.url(scheme="postgresql+psycopg"), pool_size=1, max_overflow=0)
+    store = SQLAlchemyStore(shared, schema=schema)
+    put_new(store, key("A"))
+
+    def interrupted(self: Any, query: Any, *_: Any) -> None:
+        self.pgconn.send_query(b"SELECT pg_sleep(5)")
+        raise Interrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(psycopg.Connection, "execute", interrupted)
+        with pytest.raises(Interrupt):
+            store.load([key("A")])
+    assert len(loaded(store, key("A"))) == 1
+    shared.dispose()
+
+
 def test_locks_that_are_held_for_too_long_fail_who_needs_them_and_nobody_else(
     cluster: Cluster, schema: str, keyring: Keyring
 ) -> None:

@@ -122,10 +122,11 @@ BEGIN
           rotation_due = put.due_at,
           expires_at = put.expires_at
         WHERE namespace = put.namespace AND name = put.name;
-
-        DELETE FROM {schema}.strongroom_fingerprints
-        WHERE namespace = put.namespace AND name = put.name AND NOT put.fingerprints ? fingerprint;
       END IF;
+      -- Of a new one too: another program may have deleted the row of an earlier one.
+      DELETE FROM {schema}.strongroom_fingerprints
+      WHERE namespace = put.namespace AND name = put.name AND NOT put.fingerprints ? fingerprint;
+
       INSERT INTO {schema}.strongroom_fingerprints (fingerprint, namespace, name)
       SELECT print, put.namespace, put.name FROM jsonb_array_elements_text(put.fingerprints) AS print
       ON CONFLICT DO NOTHING;

@@ -95,6 +95,11 @@ def answering(store: Store | AsyncStore, kind: str) -> Callable[[str, str], Any]
     return of._answer
 
 
+def named(kind: str, content: str) -> str:
+    """A request, or its answer, by the name of its kind, as the wire has it."""
+    return f'{{"{kind}":{content}}}'
+
+
 def raise_having_done_nothing(error: StrongroomError, kind: str) -> NoReturn:
     """Raises what a store does that has done nothing: for a commit, so that the vault learns of it."""
     if kind == "commit":

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from strongroom import _native
 from strongroom._error import StrongroomError, of_code, translated
-from strongroom.stores._answering import Answering, AsyncAnswering, raise_having_done_nothing
+from strongroom.stores._answering import Answering, AsyncAnswering, named, raise_having_done_nothing
 
 if TYPE_CHECKING:
     import os
@@ -71,7 +71,7 @@ class FileStore(Answering):
 
     def _answer(self, kind: str, content: str) -> str:
         with translated():
-            answer = self._handle.answer(f'{{"{kind}":{content}}}')
+            answer = self._handle.answer(named(kind, content))
         if not answer.startswith('{"failed":'):
             return answer
         failed = json.loads(answer)["failed"]
@@ -100,7 +100,7 @@ class _Documents(Generic[Tag]):
             self._document = _native.Document(_whole(limit, "`limit`"))
 
     def steps(self, kind: str, content: str) -> _Steps:
-        request = f'{{"{kind}":{content}}}'
+        request = named(kind, content)
         for tried in range(_TRIES):
             found = yield self._read
             text, tag = (None, None) if found is None else found

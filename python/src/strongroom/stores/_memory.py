@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from strongroom import _native
 from strongroom._error import translated
-from strongroom.stores._answering import Answering
+from strongroom.stores._answering import Answering, named
 
 
 class MemoryStore(Answering):
@@ -17,4 +17,4 @@ class MemoryStore(Answering):
 
     def _answer(self, kind: str, content: str) -> str:
         with translated():
-            return self._handle.answer(f'{{"{kind}":{content}}}')
+            return self._handle.answer(named(kind, content))

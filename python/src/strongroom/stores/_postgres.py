@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from strongroom import _native
 from strongroom._error import of_code, translated
-from strongroom.stores._answering import raise_having_done_nothing
+from strongroom.stores._answering import named, raise_having_done_nothing
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
@@ -56,27 +56,26 @@ class Asking:
     parameters: tuple[str]
     meanings: dict[str, Any]
     before: Literal["lost", "stale"] | None = None
-    """What became of the times before."""
+    """What became of the first time."""
 
     def is_spent(self, met: Met) -> bool:
         """Whether the connection is of no more use."""
         return self._meaning(met) in ("lost", "stale")
 
-    def is_worth_another(self, met: Met, *, is_last: bool) -> bool:
-        """Whether to ask once more, by another connection: that one may have been gone for long.
+    def is_worth_another(self, met: Met) -> bool:
+        """Whether to ask once more, by a new connection: that one may have been gone for long.
 
-        A commit that was applied is told by its operation id. The last to ask is a new connection.
+        A commit that was applied is told by its operation id.
         """
         meaning = self._meaning(met)
-        if meaning not in ("lost", "stale"):
+        if self.before is not None or meaning not in ("lost", "stale"):
             return False
-        if self.before != "lost":
-            self.before = meaning
-        return not is_last
+        self.before = meaning
+        return True
 
     def told(self, answer: str) -> str:
         """The answer that the server gave, by its name."""
-        return f'{{"{self.kind}":{answer}}}'
+        return named(self.kind, answer)
 
     def answer_to(self, met: Met) -> str:
         """What the error answers to the request. Raises what is wrong."""

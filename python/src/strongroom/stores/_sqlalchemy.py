@@ -77,8 +77,8 @@ class AsyncSQLAlchemyStore(AsyncAnswering):
         self._engine, self._is_own = async_engine_for(engine, require_tls=require_tls)
         self._postgres = Postgres.of(self._engine.dialect, schema)
         # The store's own is in it already.
-        as_it_is: dict[str, Any] = {} if self._is_own else {"isolation_level": "AUTOCOMMIT"}
-        self._requests = self._engine.execution_options(**as_it_is)
+        options: dict[str, Any] = {} if self._is_own else {"isolation_level": "AUTOCOMMIT"}
+        self._requests = self._engine.execution_options(**options)
         self._inherited = Inherited(self._engine.sync_engine)
         self._is_open = False
 
@@ -110,8 +110,7 @@ class AsyncSQLAlchemyStore(AsyncAnswering):
                     met = Met(error, getattr(error.orig, "sqlstate", None), is_lost=error.connection_invalidated)
                     if asking.is_spent(met):
                         await connection.invalidate()
-                    # What SQLAlchemy takes for lost, it takes the whole pool for.
-                    if not asking.is_worth_another(met, is_last=asking.before is not None):
+                    if not asking.is_worth_another(met):
                         return asking.answer_to(met)
 
     async def _open(self) -> None:
@@ -162,16 +161,17 @@ class _OnPostgres:
         while True:
             pooled = self._engine.raw_connection()
             connection: Any = pooled.driver_connection
-            is_new = _ASKED not in pooled.info
-            pooled.info[_ASKED] = True
             try:
                 with _in_autocommit(connection):
                     return asking.told(connection.execute(asking.sql, asking.parameters).fetchone()[0])
             except Error as error:
                 met = Met(error, error.sqlstate, is_lost=connection.closed)
-                if asking.is_spent(met):
+                if met.is_lost:
+                    # What else the pool has may be gone too: so SQLAlchemy does after its own statements.
+                    self._engine.pool._invalidate(pooled, error)
+                elif asking.is_spent(met):
                     pooled.invalidate(error)
-                if not asking.is_worth_another(met, is_last=is_new and asking.before is not None):
+                if not asking.is_worth_another(met):
                     return asking.answer_to(met)
             except BaseException as error:
                 # Such as Ctrl-C: nobody is to read what that one asked for.
@@ -200,20 +200,21 @@ class _OnPostgres:
         return self._postgres.plan_opening(inspection, version)
 
 
-_ASKED = "strongroom"
-"""What tells a pooled connection that was asked by before: such ones may all be gone."""
-
-
 @contextmanager
 def _in_autocommit(connection: Any) -> Iterator[None]:
-    """One statement is one transaction. A connection of the store's own is always so."""
+    """One statement is one transaction. A connection of the store's own is always so.
+
+    One that is closed, or in the middle of a statement, is not set back: nobody is to have it any more.
+    """
+    from psycopg.pq import TransactionStatus
+
     before = connection.autocommit
     if not before:
         connection.autocommit = True
     try:
         yield
     finally:
-        if not before and not connection.closed:
+        if not before and connection.info.transaction_status == TransactionStatus.IDLE:
             connection.autocommit = before
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from strongroom import _native
 from strongroom._error import of_code, translated
+from strongroom.stores._answering import named
 
 if TYPE_CHECKING:
     import sqlite3
@@ -52,7 +53,7 @@ class SQLiteDatabase:
     def answer(self, kind: str, content: str) -> str:
         """The answer to a request, as `Answering` has it."""
         with translated():
-            plan = json.loads(_native.sqlite_plan(f'{{"{kind}":{content}}}'))
+            plan = json.loads(_native.sqlite_plan(named(kind, content)))
         if kind == "commit":
             return json.dumps({"commit": self._commit(plan["write"])})
         read = plan["read"]
